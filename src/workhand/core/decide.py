@@ -1,0 +1,312 @@
+"""Say what happens next in a session.
+
+All control flow of the agent is in here, as one pure function of the log: the
+runtime only performs what it is told and writes down what came of it.  So a
+session can be killed at any point and woken anywhere, and goes on the same way.
+
+The rules, in order: finish the call that is open; stop where there is nothing
+to do; keep the limits; keep the context within its window; then ask the model,
+under the mask that the situation allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from workhand.core import budget, compaction, mask, plan, variation
+from workhand.core.events import (
+    Event,
+    LimitHit,
+    LimitsChanged,
+    ModelAnswered,
+    ModelFailed,
+    NoticeGiven,
+    Observation,
+    Paused,
+    PlanChanged,
+    ResultsCompacted,
+    Resumed,
+    SessionEnded,
+    ToolCall,
+    ToolReturned,
+    ToolStarted,
+    UserSaid,
+)
+from workhand.core.log import Log
+from workhand.core.mask import Mask
+from workhand.core.policy import Policy, ToolSpec
+
+ATTEMPTS_MAX = 3  # of a repeatable tool that keeps being interrupted
+SAVING_SHARE_MIN = 0.05  # of the trigger: a smaller reduction is not worth a broken cache
+
+NO_CALL = "Answer with exactly one tool call; to speak to the user, call message_info, message_ask or message_result."
+UNKNOWN = (
+    "This call was interrupted and may have taken effect: whether it did is not known. "
+    "Look at the state of things before doing it again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AskModel:
+    mask: Mask
+
+
+@dataclass(frozen=True, slots=True)
+class RunTool:
+    call: ToolCall
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Append events that were decided rather than observed, atomically."""
+
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForUser:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    pass
+
+
+Command: TypeAlias = AskModel | RunTool | Record | WaitForUser | Finished
+
+
+def decide(log: Log, policy: Policy) -> Command:
+    """Give the next command for a session."""
+    call = open_call(log)
+    if call is not None:
+        return _settle(call, log, policy)
+    if rest := _at_rest(log):
+        return rest
+    if limit := _limit(log, policy):
+        return limit
+    if reduction := _reduce(log, policy):
+        return reduction
+    return _correct(log, policy) or AskModel(allowed(log, policy))
+
+
+def open_call(log: Log) -> ToolCall | None:
+    """Give the call that has no result yet."""
+    answer = log.latest(ModelAnswered)
+    settled = log.index(ToolReturned) > log.index(ModelAnswered)
+    return answer.calls[0] if answer and answer.calls and not settled else None
+
+
+def allowed(log: Log, policy: Policy) -> Mask:
+    """Say which tools may be called now.
+
+    The last call under a limit delivers; a new message of the user is answered
+    before anything else is done (S1); a plan exists before work starts (S2), and
+    what follows a plan is work, not the plan again.
+    """
+    names = [spec.name for spec in policy.tools]
+    if _last_call_pending(log):
+        return mask.family(names, "message_result")
+    if PlanChanged not in log.last:
+        return mask.family(names, plan.TOOL)
+    addressed = log.index(UserSaid) < log.index(PlanChanged) or any(map(_speaks, log.since(UserSaid)))
+    if not addressed:
+        return mask.family(names, "message_")
+    if log.index(PlanChanged) > log.index(ModelAnswered):
+        return mask.others(names, plan.TOOL)
+    return mask.everything(names)
+
+
+# -- an open call ---------------------------------------------------------------
+
+
+def _settle(call: ToolCall, log: Log, policy: Policy) -> Command:
+    spec = next((spec for spec in policy.tools if spec.name == call.tool), None)
+    attempts = sum(isinstance(event, ToolStarted) for event in log.since(ModelAnswered))
+    if attempts and (spec is None or spec.effect == "effect" or attempts >= ATTEMPTS_MAX):
+        unknown = Observation(UNKNOWN, f"{call.tool}: interrupted, outcome unknown", ok=False)
+        return Record((ToolReturned(call.id, unknown, how="unknown"),))
+    if attempts:
+        return RunTool(call, attempts + 1)
+    if refusal := _refusal(call, spec, log, policy):
+        return Record((ToolReturned(call.id, Observation(refusal, refusal, ok=False), how="refused"),))
+    if call.tool == plan.TOOL:
+        return _plan(call, log, policy)
+    return RunTool(call)
+
+
+def _refusal(call: ToolCall, spec: ToolSpec | None, log: Log, policy: Policy) -> str | None:
+    """Say why a call is not run at all."""
+    if spec is None:
+        names = ", ".join(spec.name for spec in policy.tools)
+        return f"There is no tool {call.tool!r}; there are {names}."
+    permitted = allowed(log.upto(log.index(ModelAnswered)), policy)
+    if not permitted.allows(call.tool):
+        return f"{call.tool} cannot be called now; what can be called now: {', '.join(permitted.tools)}."
+    failed_at = _failed_before(call, log, policy)
+    if failed_at is not None:
+        return (
+            f"Not run: this same call failed at step {failed_at} and nothing has been changed since. "
+            "Do something different: other arguments, another tool, or find out first why it failed."
+        )
+    return None
+
+
+def _failed_before(call: ToolCall, log: Log, policy: Policy) -> int | None:
+    """Give the step at which the same call failed, if nothing has run since that could change its outcome."""
+    effect = {spec.name: spec.effect for spec in policy.tools}
+    results: dict[str, ToolReturned] = {}
+    for index in range(len(log.entries) - 1, -1, -1):
+        match log.entries[index].event:
+            case UserSaid():
+                return None
+            case ToolReturned() as result:
+                results[result.call_id] = result
+            case ModelAnswered(calls=(earlier, *_)) if earlier.id in results:
+                result = results[earlier.id]
+                same = (earlier.tool, earlier.arguments) == (call.tool, call.arguments)
+                if same and result.how == "ran" and not result.observation.ok:
+                    return sum(isinstance(entry.event, ModelAnswered) for entry in log.entries[: index + 1])
+                if result.how != "refused" and _may_change_things(earlier.tool, effect):
+                    return None
+    return None
+
+
+def _may_change_things(tool: str, effect: Mapping[str, str]) -> bool:
+    return effect.get(tool, "effect") != "pure" and not tool.startswith(("message_", "plan_"))
+
+
+def _plan(call: ToolCall, log: Log, policy: Policy) -> Record:
+    stated = plan.read_plan(call.arguments)
+    if isinstance(stated, str):
+        return Record((ToolReturned(call.id, Observation(stated, stated, ok=False)),))
+    words = variation.choose(variation.PLANNED, policy.variation_seed, log.head)
+    now = f"Phase {stated.done + 1} of {len(stated.phases)} is current." if stated.current else "All phases are done."
+    text = f"{words} {now}"
+    return Record((PlanChanged(stated), ToolReturned(call.id, Observation(text, text))))
+
+
+# -- nothing to do, limits, the window --------------------------------------------
+
+
+def _at_rest(log: Log) -> Command | None:
+    """Say whether the session is over, paused, or waits for the user."""
+    resumed = raised = False
+    for event in log.newest_first():
+        match event:
+            case SessionEnded(reason):
+                return None if raised and reason == "limit" else Finished()
+            case LimitsChanged():
+                raised = True
+            case Resumed():
+                resumed = True
+            case Paused() if not resumed:
+                return WaitForUser()
+            case ModelFailed(error="ModelUnavailable" | "ModelRefused") if not resumed:
+                return WaitForUser()
+            case UserSaid():
+                return None
+            case ModelAnswered(calls=(ToolCall(tool="message_result"), *_)) if _last_result_ok(log):
+                return Record((_ending(log),))
+            case ModelAnswered(calls=(ToolCall(tool="message_ask"), *_)) if _last_result_ok(log):
+                return WaitForUser()
+            case ModelAnswered():
+                return None
+    return WaitForUser()
+
+
+def _ending(log: Log) -> SessionEnded:
+    if _last_call_pending(log, answered=True):
+        return SessionEnded("limit", _limit_words(log))
+    return SessionEnded("answered")
+
+
+def _limit(log: Log, policy: Policy) -> Command | None:
+    if _last_call_pending(log):
+        return None
+    if _last_call_pending(log, answered=True):
+        return Record((SessionEnded("limit", _limit_words(log)),))
+    reached = budget.hit(log, policy)
+    return Record((reached,)) if reached else None
+
+
+def _last_call_pending(log: Log, *, answered: bool = False) -> bool:
+    """Say whether the last call under a limit is still to be made (or has been, if ``answered``)."""
+    reached = log.index(LimitHit)
+    if reached <= log.index(LimitsChanged, UserSaid, SessionEnded):
+        return False
+    return (log.index(ModelAnswered) > reached) == answered
+
+
+def _limit_words(log: Log) -> str:
+    reached = log.latest(LimitHit)
+    assert reached is not None
+    return f"the limit on {reached.limit} is used up: {reached.used:,.10g} of {reached.allowed:,.10g}"
+
+
+def _reduce(log: Log, policy: Policy) -> Command | None:
+    """Compact at the trigger, or because the server said that the prompt is too long."""
+    size = budget.context_tokens(log, policy)
+    room = policy.window.hard - policy.answer_tokens_max
+    if _overflowed(log):
+        reduction = compaction.compact(log, policy, keep=1)
+        return Record(
+            (reduction or SessionEnded("limit", f"the context is full: it does not fit into {room:,} tokens"),)
+        )
+    if size < policy.window.trigger:
+        return None
+    reduction = compaction.compact(log, policy)
+    if reduction is not None and (size > room or _pays(reduction, log, policy)):
+        return Record((reduction,))
+    if size > room and not _last_call_pending(log):
+        return Record((LimitHit("context", size, room),))
+    return None
+
+
+def _pays(reduction: ResultsCompacted, log: Log, policy: Policy) -> bool:
+    smaller = budget.context_tokens(log.then(reduction), policy)
+    return budget.context_tokens(log, policy) - smaller >= policy.window.trigger * SAVING_SHARE_MIN
+
+
+def _overflowed(log: Log) -> bool:
+    """Say whether the latest request did not fit, and nothing has been reduced since."""
+    failed = log.latest(ModelFailed)
+    if failed is None or failed.error != "ContextOverflow":
+        return False
+    return log.index(ModelFailed) > log.index(ModelAnswered, ResultsCompacted)
+
+
+# -- answers that lead nowhere ----------------------------------------------------
+
+
+def _correct(log: Log, policy: Policy) -> Command | None:
+    """Tell the model that its answer had no call; end a session that is stuck."""
+    fruitless = 0
+    for event in log.newest_first():
+        if isinstance(event, UserSaid) or (isinstance(event, ToolReturned) and event.how != "refused"):
+            break
+        fruitless += _is_fruitless(event)
+    if fruitless >= policy.fruitless_answers_max:
+        return Record((SessionEnded("stuck", f"{fruitless} answers in a row held no call that could be run"),))
+    answer = log.latest(ModelAnswered)
+    told = log.index(NoticeGiven, UserSaid) > log.index(ModelAnswered)
+    return Record((NoticeGiven(NO_CALL),)) if answer and not answer.calls and not told else None
+
+
+def _is_fruitless(event: Event) -> bool:
+    match event:
+        case ModelAnswered(calls=()) | ModelFailed(error="MalformedAnswer") | ToolReturned(how="refused"):
+            return True
+    return False
+
+
+def _speaks(event: Event) -> bool:
+    return isinstance(event, ModelAnswered) and any(call.tool.startswith("message_") for call in event.calls)
+
+
+def _last_result_ok(log: Log) -> bool:
+    result = log.latest(ToolReturned)
+    return result is not None and result.observation.ok

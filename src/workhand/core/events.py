@@ -1,0 +1,249 @@
+"""What can happen in a session.
+
+Events are facts in the past tense.  The log of them is the only state that a
+session has: prompts, plans, costs and limits are all derived from it.  Events
+hold no clock and no chance; the runtime stamps the entry that carries them.
+
+The shapes are an interface to every log ever written (``FORMAT``).  Fields and
+kinds may be added with defaults; none may be renamed, removed or reinterpreted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from workhand.core.policy import Limits, Policy
+
+FORMAT = 1
+"""The version of the log format that this package writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One action that the model chose."""
+
+    id: str
+    tool: str
+    arguments: str  # canonical JSON: the very text the model is shown again
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What an action brought, in the two forms that every tool supplies."""
+
+    full: str  # as it entered the context, after the ingestion gate
+    compact: str  # enough to get ``full`` back: a path, a URL, a query
+    ok: bool = True
+    blob: str | None = None  # digest of the untouched original, when ``full`` is not it
+    path: str | None = None  # where the model can read that original in its workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that travels with a message, by its path in the workspace."""
+
+    path: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one model call used.  Input counts include what was read from the cache."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    written_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: float | None = None  # None: the price is unknown, never zero
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One part of the plan."""
+
+    title: str
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The goal, its phases in order, and how many of them are done."""
+
+    goal: str
+    phases: tuple[Phase, ...]
+    done: int = 0  # phases[:done] are finished; phases[done] is the current one
+
+    @property
+    def current(self) -> Phase | None:
+        return self.phases[self.done] if self.done < len(self.phases) else None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStarted:
+    policy: Policy
+    format: int = FORMAT
+    kind: Literal["SessionStarted"] = "SessionStarted"
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """The entries before this one are another session's, up to a position."""
+
+    parent: str
+    position: int
+    kind: Literal["Forked"] = "Forked"
+
+
+@dataclass(frozen=True, slots=True)
+class Rewound:
+    """From here on the entries from position ``to`` up to this one are not in view."""
+
+    to: int
+    kind: Literal["Rewound"] = "Rewound"
+
+
+@dataclass(frozen=True, slots=True)
+class UserSaid:
+    text: str
+    attachments: tuple[Attachment, ...] = ()
+    kind: Literal["UserSaid"] = "UserSaid"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeGiven:
+    """Something that the harness, not the user, tells the model."""
+
+    text: str
+    kind: Literal["NoticeGiven"] = "NoticeGiven"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswered:
+    text: str
+    calls: tuple[ToolCall, ...]
+    usage: Usage
+    model: str
+    prompt_bytes: int  # size of the body and tail that were sent, for calibration
+    prompt_digest: str  # SHA-256 over the body that was sent
+    first_token_s: float | None = None
+    duration_s: float | None = None
+    dropped_calls: int = 0  # calls after the first: one action a turn
+    opaque: str | None = None  # what only the provider's own wire half reads
+    kind: Literal["ModelAnswered"] = "ModelAnswered"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRetried:
+    reason: str
+    attempt: int
+    delay_s: float
+    kind: Literal["ModelRetried"] = "ModelRetried"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFailed:
+    """The model gave no answer; the session can be resumed from here."""
+
+    error: str  # the class name from ``workhand.errors``
+    message: str
+    kind: Literal["ModelFailed"] = "ModelFailed"
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxOpened:
+    """A machine was opened for the session, with the isolation it really has."""
+
+    backend: str
+    isolation: str
+    limits: str  # which mechanism enforces limits, as the backend reports it
+    kind: Literal["SandboxOpened"] = "SandboxOpened"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """Written before a tool runs, so that a crash leaves a trace."""
+
+    call_id: str
+    attempt: int = 1
+    kind: Literal["ToolStarted"] = "ToolStarted"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReturned:
+    call_id: str
+    observation: Observation
+    how: Literal["ran", "refused", "unknown"] = "ran"  # unknown: interrupted, may have taken effect
+    kind: Literal["ToolReturned"] = "ToolReturned"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanChanged:
+    plan: Plan
+    kind: Literal["PlanChanged"] = "PlanChanged"
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsCompacted:
+    """From here on these results are shown in compact form.  Loses nothing."""
+
+    call_ids: tuple[str, ...]
+    kind: Literal["ResultsCompacted"] = "ResultsCompacted"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsChanged:
+    limits: Limits
+    kind: Literal["LimitsChanged"] = "LimitsChanged"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitHit:
+    """A limit is used up; the model gets one last call to deliver what there is."""
+
+    limit: Literal["steps", "tokens", "cost_usd", "seconds", "context"]
+    used: float
+    allowed: float
+    kind: Literal["LimitHit"] = "LimitHit"
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    kind: Literal["Paused"] = "Paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    kind: Literal["Resumed"] = "Resumed"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """The work is over; a new message of the user takes it up again."""
+
+    reason: Literal["answered", "cancelled", "limit", "stuck"]
+    detail: str = ""
+    kind: Literal["SessionEnded"] = "SessionEnded"
+
+
+Event: TypeAlias = (
+    SessionStarted
+    | Forked
+    | Rewound
+    | UserSaid
+    | NoticeGiven
+    | ModelAnswered
+    | ModelRetried
+    | ModelFailed
+    | SandboxOpened
+    | ToolStarted
+    | ToolReturned
+    | PlanChanged
+    | ResultsCompacted
+    | LimitsChanged
+    | LimitHit
+    | Paused
+    | Resumed
+    | SessionEnded
+)

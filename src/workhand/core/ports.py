@@ -1,0 +1,232 @@
+"""What is needed of the world: the interfaces that the shells implement.
+
+The core only names them.  Each has at least one real implementation and one
+in ``workhand.testing``; nothing here waits or does I/O by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from workhand.core.events import Event, ModelAnswered, Observation, SandboxOpened, ToolCall
+from workhand.core.log import Entry
+from workhand.core.mask import Mask
+from workhand.core.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of live output.  Shown to people, never logged."""
+
+    source: Literal["text", "call", "output"]  # the model's words, its call, a tool's output
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A model client is about to try again."""
+
+    reason: str
+    attempt: int
+    delay_s: float
+
+
+Watch: TypeAlias = Callable[[Delta | Retry | SandboxOpened], None]
+"""Where live output goes, and what the runtime writes into the log beside the outcome."""
+
+
+class Model(Protocol):
+    async def answer(self, prompt: Prompt, mask: Mask, *, session: str, watch: Watch) -> ModelAnswered:
+        """Ask for one answer.  Calls in it have empty ids; the runtime numbers them.
+
+        Raises ``ModelUnavailable``, ``ModelRefused``, ``ContextOverflow`` or ``MalformedAnswer``.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What running a tool brought: the observation, and the original behind it."""
+
+    observation: Observation
+    original: bytes | None = None  # stored under ``observation.blob`` before the event is
+
+
+class Toolbox(Protocol):
+    async def run(self, call: ToolCall, watch: Watch) -> Outcome:
+        """Run one call.  What the model can repair comes back as an observation.
+
+        Raises ``SandboxLost`` when the machine is gone.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """How a command in a sandbox went."""
+
+    exit_code: int | None  # None: it had not ended at the time limit; -N: ended by signal N
+    stdout: bytes  # of a shell command: everything the terminal showed
+    stderr: bytes = b""
+    dropped_bytes: int = 0  # left out of the middle, past the output limit
+
+
+@dataclass(frozen=True, slots=True)
+class FileStatus:
+    path: str  # relative to the workspace, or absolute outside of it
+    kind: Literal["file", "directory", "other"]
+    bytes: int
+    digest: str | None = None  # SHA-256 of a file's content, when asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a sandbox really gives, found by trying, never assumed."""
+
+    backend: str  # "bubblewrap", "unsafe"
+    isolation: Literal["none", "namespace", "kernel", "vm", "remote"]
+    limits: str  # "cgroup v1", "cgroup v2", "rlimits", "none": what enforces them
+    network: Literal["none", "host"]
+    notes: tuple[str, ...] = ()  # what is weaker than one might expect, a sentence each
+
+
+class Sandbox(Protocol):
+    """One machine of one session.  Paths are relative to its workspace, or absolute inside it.
+
+    Every method raises ``SandboxLost`` when the machine is gone.  Files that cannot be
+    read or written raise ``OSError`` with the errno and path of the failure inside.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def execute(
+        self,
+        argv: tuple[str, ...],
+        *,
+        stdin: bytes = b"",
+        timeout_s: float,
+        output_bytes_max: int,
+        watch: Watch | None = None,
+    ) -> Executed:
+        """Run one program in the workspace; past the time limit its whole group is killed."""
+        ...
+
+    async def shell_run(
+        self, shell: str, command: str, *, timeout_s: float, output_bytes_max: int, watch: Watch | None = None
+    ) -> Executed:
+        """Run a command in a named persistent shell; past the time limit it goes on in the background.
+
+        Raises ``OSError`` (EBUSY) while the shell still runs an earlier command.
+        """
+        ...
+
+    async def shell_view(self, shell: str, *, wait_s: float, output_bytes_max: int) -> Executed:
+        """Give what a shell has shown since last looked at; wait for its command to end, ``wait_s`` at most."""
+        ...
+
+    async def shell_input(self, shell: str, text: str) -> None:
+        """Type text into a shell's terminal; control characters are sent as they are."""
+        ...
+
+    async def read(self, path: str, *, offset: int = 0, bytes_max: int) -> bytes: ...
+
+    async def write(self, path: str, content: bytes) -> None:
+        """Replace a file atomically, making its directories."""
+        ...
+
+    async def status(self, path: str, *, digest: bool = False) -> FileStatus | None:
+        """Describe a path; ``None`` if there is nothing."""
+        ...
+
+    async def close(self) -> None:
+        """End everything inside.  The workspace stays."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session as a store lists it."""
+
+    id: str
+    status: str  # runnable, running, waiting, ended
+    title: str
+    created_at: float
+    updated_at: float
+    head: int  # the position that the next event will get
+    epoch: int
+    owner: str | None
+    parent: str | None
+    parent_head: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to append to a session, until somebody else claims it."""
+
+    session: str
+    epoch: int
+
+
+class EventStore(Protocol):
+    async def create(self, session: str, *, title: str, at: float) -> None:
+        """Make an empty session.  Raises ``Conflict`` if the id is taken."""
+        ...
+
+    async def claim(self, session: str, *, owner: str) -> Claim:
+        """Take a session: every earlier claim of it can no longer append."""
+        ...
+
+    async def read(self, session: str) -> tuple[Entry, ...]:
+        """Give all entries in order, those of the parent of a fork first."""
+        ...
+
+    async def append(self, claim: Claim, after: int, events: tuple[Event, ...], *, at: float, status: str) -> None:
+        """Append durably and atomically at position ``after``, or raise ``Conflict``.
+
+        Compare-and-swap on the claim's epoch and the head; when this returns,
+        the events survive a power loss.  ``status`` is the session's new status.
+        """
+        ...
+
+    async def post(self, session: str, event: Event) -> None:
+        """Leave an event for whoever runs the session (its inbox)."""
+        ...
+
+    async def peek(self, session: str) -> tuple[Event, ...]:
+        """Show the inbox without taking from it."""
+        ...
+
+    async def take(self, claim: Claim, after: int, *, at: float, status: str) -> tuple[Event, ...]:
+        """Move the inbox into the log at position ``after``, atomically; give what was moved."""
+        ...
+
+    async def fork(self, parent: str, position: int, session: str, *, title: str, at: float) -> None:
+        """Make a session whose first ``position`` entries are the parent's, without copying."""
+        ...
+
+    async def sessions(self) -> tuple[SessionRow, ...]:
+        """List all sessions, newest first."""
+        ...
+
+    async def delete(self, session: str) -> None:
+        """Delete a session.  Raises ``Conflict`` while another session is a fork of it."""
+        ...
+
+
+class BlobStore(Protocol):
+    async def put(self, content: bytes) -> str:
+        """Store content durably and give its SHA-256 digest."""
+        ...
+
+    async def get(self, digest: str) -> bytes:
+        """Give stored content back, byte for byte.  Raises ``StoreError`` if it is missing or damaged."""
+        ...
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Give the time in seconds since the Unix epoch."""
+        ...
