@@ -1,0 +1,42 @@
+"""The executor: the agent that does the work.
+
+A declaration, nothing more: its system prompt, its tools and the thresholds of
+its context, as one policy.  What it does with them is decided in the core.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from workhand.core.policy import Limits, Policy, Window
+from workhand.tools.specs import specs
+
+TRIGGER_SHARE = 0.8  # of the pre-rot threshold or of what the window leaves, whichever is less
+ANSWER_SHARE_MAX = 0.25  # of the window that an answer may take
+PRE_ROT_TOKENS = 128_000
+
+
+def policy(
+    model: str,
+    *,
+    seed: str,
+    window_tokens: int | None = None,
+    limits: Limits | None = None,
+    answer_tokens_max: int = 4_096,
+    observation_tokens_max: int = 1_200,
+) -> Policy:
+    """Give the policy of an executor on ``model`` with a context window of ``window_tokens``."""
+    hard = window_tokens or 128_000
+    answer = min(answer_tokens_max, int(hard * ANSWER_SHARE_MAX))
+    pre_rot = min(PRE_ROT_TOKENS, hard)
+    return Policy(
+        model=model,
+        system_prompt=(files("workhand.agents") / "prompts" / "executor.md").read_text("utf-8").strip(),
+        tools=specs(),
+        window=Window(hard, pre_rot, int(min(pre_rot, hard - answer) * TRIGGER_SHARE)),
+        limits=limits or Limits(),
+        variation_seed=seed,
+        answer_tokens_max=answer,
+        observation_tokens_max=min(observation_tokens_max, hard // 16),
+        error_tokens_max=min(8_000, hard // 8),
+    )

@@ -1,0 +1,211 @@
+"""Carry a session on: ask ``decide`` what to do, do it, write down what happened.
+
+This is the whole agent loop.  It holds nothing that must survive: kill it at
+any instant, wake the session anywhere, and it goes on.  What is about to have
+an effect is durable before the effect; what is only decided may be written
+together with what follows, so a step costs two commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias, assert_never
+
+import anyio
+
+from workhand.core.canonical import digest
+from workhand.core.decide import AskModel, Finished, Record, RunTool, WaitForUser, decide
+from workhand.core.events import (
+    Event,
+    LimitsChanged,
+    ModelFailed,
+    ModelRetried,
+    Observation,
+    Paused,
+    Resumed,
+    SandboxOpened,
+    SessionEnded,
+    ToolReturned,
+    ToolStarted,
+    UserSaid,
+)
+from workhand.core.log import Entry, Log
+from workhand.core.mask import Mask
+from workhand.core.policy import Policy
+from workhand.core.ports import BlobStore, Claim, Clock, Delta, EventStore, Model, Retry, Toolbox
+from workhand.core.render import render
+from workhand.errors import ModelError, SandboxLost
+
+Viewer: TypeAlias = Callable[[Entry | Delta], None]
+"""Sees every entry once it is durable, and live output as it comes."""
+
+INBOX_POLL_S = 0.25  # how soon a pause or a cancellation reaches a running model call or tool
+LOST = "The machine was lost while this ran; whether it took effect is not known. Files in the workspace are kept."
+CANCELLED = "The user cancelled the session while this ran; whether it took effect is not known."
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The ports that a session is performed through."""
+
+    store: EventStore
+    blobs: BlobStore
+    model: Model
+    toolbox: Toolbox
+    clock: Clock
+    viewer: Viewer
+
+    async def wake(self, session: str, *, owner: str) -> Log:
+        """Carry a session on until it ends or waits, and give its log.
+
+        Safe to call after a crash.  Raises ``Conflict`` when another process
+        takes the session over, and ``StoreError`` when it cannot be read.
+        """
+        claim = await self.store.claim(session, owner=owner)
+        log = Log.of(await self.store.read(session))
+        return await _Wake(self, claim, log).run()
+
+
+class _Wake:
+    """One waking of one session: its log, and what of it is not yet durable."""
+
+    def __init__(self, runtime: Runtime, claim: Claim, log: Log) -> None:
+        self.ports = runtime
+        self.claim = claim
+        self.log = log
+        self.policy: Policy = log.policy
+        self.pending: list[Event] = []
+
+    async def run(self) -> Log:
+        if isinstance(decide(self.log, self.policy), AskModel | RunTool | Record) and not _begins(self.log):
+            self.note(Resumed())  # it was interrupted: the time since then was no work
+        while True:
+            command = decide(self.log, self.policy)
+            match command:
+                case Record(events):
+                    self.note(*events)
+                case RunTool(call, attempt):
+                    self.note(ToolStarted(call.id, attempt))
+                    await self.flush()
+                    self.note(*await self.until_told(self.run_tool(command), self.is_cancellation))
+                case AskModel(mask):
+                    await self.flush()
+                    if not await self.take_inbox():
+                        self.note(*await self.until_told(self.ask(mask), self.is_interruption))
+                case WaitForUser() | Finished():
+                    await self.flush()
+                    if not await self.take_inbox():
+                        await self.rest("waiting" if isinstance(command, WaitForUser) else "ended")
+                        return self.log
+                case _:
+                    assert_never(command)
+
+    # -- performing --------------------------------------------------------------
+
+    async def ask(self, mask: Mask) -> tuple[Event, ...]:
+        prompt = render(self.log, self.policy)
+        retries: list[Event] = []
+
+        def watch(live: Delta | Retry | SandboxOpened) -> None:
+            if isinstance(live, Retry):
+                retries.append(ModelRetried(live.reason, live.attempt, live.delay_s))
+            elif isinstance(live, Delta):
+                self.ports.viewer(live)
+
+        began = self.ports.clock.now()
+        try:
+            answer = await self.ports.model.answer(prompt, mask, session=self.claim.session, watch=watch)
+        except ModelError as error:
+            return (*retries, ModelFailed(type(error).__name__, str(error)))
+        position = self.log.head + len(retries)
+        answer = replace(
+            answer,
+            calls=tuple(replace(call, id=f"c{position}") for call in answer.calls[:1]),
+            dropped_calls=answer.dropped_calls + len(answer.calls[1:]),
+            prompt_bytes=prompt.size,
+            prompt_digest=digest(b"\n".join(prompt.body)),
+            duration_s=round(self.ports.clock.now() - began, 4),
+        )
+        return (*retries, answer)
+
+    async def run_tool(self, command: RunTool) -> tuple[Event, ...]:
+        opened: list[Event] = []
+
+        def watch(live: Delta | Retry | SandboxOpened) -> None:
+            if isinstance(live, SandboxOpened):
+                opened.append(live)
+            elif isinstance(live, Delta):
+                self.ports.viewer(live)
+
+        call = command.call
+        try:
+            outcome = await self.ports.toolbox.run(call, watch)
+        except SandboxLost:
+            return (*opened, _unknown(call.id, LOST))
+        if outcome.original is not None:
+            await self.ports.blobs.put(outcome.original)
+        return (*opened, ToolReturned(call.id, outcome.observation))
+
+    async def until_told(self, work: Awaitable[tuple[Event, ...]], stops: Callable[[Event], bool]) -> tuple[Event, ...]:
+        """Do ``work``, unless an event in the inbox stops it first."""
+        done: list[tuple[Event, ...]] = []
+
+        async def listen() -> None:
+            while not any(map(stops, await self.ports.store.peek(self.claim.session))):  # noqa: ASYNC110 - a row of another process
+                await anyio.sleep(INBOX_POLL_S)
+            group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(listen)
+            done.append(await work)
+            group.cancel_scope.cancel()
+        if done:
+            return done[0]
+        last = self.log.entries[-1].event
+        return (_unknown(last.call_id, CANCELLED),) if isinstance(last, ToolStarted) else ()
+
+    @staticmethod
+    def is_cancellation(event: Event) -> bool:
+        return isinstance(event, SessionEnded)
+
+    @staticmethod
+    def is_interruption(event: Event) -> bool:
+        return isinstance(event, SessionEnded | Paused)
+
+    # -- writing down --------------------------------------------------------------
+
+    def note(self, *events: Event) -> None:
+        """Let events happen; they become durable with the next flush."""
+        for event in events:
+            self.log = self.log.then(event, self.ports.clock.now())
+            self.pending.append(event)
+
+    async def flush(self, status: str = "running") -> None:
+        if not self.pending:
+            return
+        entries = self.log.entries[-len(self.pending) :]
+        events, self.pending = tuple(self.pending), []
+        await self.ports.store.append(self.claim, self.log.head - len(events), events, at=entries[-1].at, status=status)
+        for entry in entries:
+            self.ports.viewer(entry)
+
+    async def take_inbox(self) -> bool:
+        """Move what others left for this session into its log."""
+        at = self.ports.clock.now()
+        taken = await self.ports.store.take(self.claim, self.log.head, at=at, status="running")
+        for event in taken:
+            self.log = self.log.then(event, at)
+            self.ports.viewer(self.log.entries[-1])
+        return bool(taken)
+
+    async def rest(self, status: str) -> None:
+        await self.ports.store.append(self.claim, self.log.head, (), at=self.ports.clock.now(), status=status)
+
+
+def _begins(log: Log) -> bool:
+    return isinstance(log.entries[-1].event, UserSaid | Resumed | LimitsChanged)
+
+
+def _unknown(call_id: str, text: str) -> ToolReturned:
+    return ToolReturned(call_id, Observation(text, text, ok=False), how="unknown")

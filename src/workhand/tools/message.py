@@ -1,0 +1,54 @@
+"""The ``message_`` family: how the agent speaks.
+
+What is said is in the call itself, which the log and every view of it have;
+these functions check and deliver what is attached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from workhand.core.ports import Sandbox
+from workhand.tools.result import Result
+
+ATTACHMENT_BYTES_MAX = 256_000_000
+
+Deliver: TypeAlias = Callable[[str, bytes], Awaitable[None]]
+"""Takes a file out of the machine: its path inside and its content."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageInfo:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAsk:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageResult:
+    text: str
+    attachments: tuple[str, ...] = ()
+
+
+async def message_result(asked: MessageResult, sandbox: Sandbox, deliver: Deliver) -> Result:
+    missing = [path for path in asked.attachments if not await _is_file(sandbox, path)]
+    if missing:
+        return Result(
+            f"Not delivered: there is no file {', '.join(missing)}; write it first or leave it out.",
+            "message_result: not delivered",
+            ok=False,
+        )
+    for path in asked.attachments:
+        await deliver(path, await sandbox.read(path, bytes_max=ATTACHMENT_BYTES_MAX))
+    files = f" with {', '.join(asked.attachments)}" if asked.attachments else ""
+    return Result(f"delivered{files}", f"message_result: delivered{files}")
+
+
+async def _is_file(sandbox: Sandbox, path: str) -> bool:
+    status = await sandbox.status(path)
+    return status is not None and status.kind == "file"

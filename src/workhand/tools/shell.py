@@ -1,0 +1,69 @@
+"""The ``shell_`` family: persistent terminals in the session's machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workhand.core.ports import Executed, Sandbox, Watch
+from workhand.tools.result import Result
+
+OUTPUT_BYTES_MAX = 8_000_000
+COMMAND_CHARS_SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class ShellRun:
+    command: str
+    shell: str = "main"
+    timeout_s: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ShellView:
+    shell: str = "main"
+    wait_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ShellInput:
+    text: str
+    shell: str = "main"
+
+
+async def shell_run(asked: ShellRun, sandbox: Sandbox, watch: Watch) -> Result:
+    went = await sandbox.shell_run(
+        asked.shell, asked.command, timeout_s=asked.timeout_s, output_bytes_max=OUTPUT_BYTES_MAX, watch=watch
+    )
+    if went.exit_code is None:
+        head = f"still running after {asked.timeout_s} s in shell {asked.shell}; look again with shell_view"
+    else:
+        head = _ended(went.exit_code)
+    return _result(f"shell_run {_short(asked.command)}", head, went)
+
+
+async def shell_view(asked: ShellView, sandbox: Sandbox) -> Result:
+    went = await sandbox.shell_view(asked.shell, wait_s=asked.wait_s, output_bytes_max=OUTPUT_BYTES_MAX)
+    head = f"still running in shell {asked.shell}" if went.exit_code is None else _ended(went.exit_code)
+    return _result(f"shell_view {asked.shell}", head, went)
+
+
+async def shell_input(asked: ShellInput, sandbox: Sandbox) -> Result:
+    await sandbox.shell_input(asked.shell, asked.text)
+    typed = f"typed {len(asked.text)} characters into shell {asked.shell}"
+    return Result(f"{typed}; see the answer with shell_view", typed)
+
+
+def _result(call: str, head: str, went: Executed) -> Result:
+    dropped = f"; {went.dropped_bytes:,} bytes left out of the middle" if went.dropped_bytes else ""
+    silent = "" if went.stdout else ", no output"
+    ok = went.exit_code in (0, None)
+    return Result(f"{head}{silent}{dropped}", f"{call}: {head}", went.stdout, ok=ok)
+
+
+def _ended(exit_code: int) -> str:
+    return f"exit {exit_code}" if exit_code >= 0 else f"ended by signal {-exit_code}"
+
+
+def _short(command: str) -> str:
+    line = " ".join(command.split())
+    return line if len(line) <= COMMAND_CHARS_SHOWN else line[: COMMAND_CHARS_SHOWN - 1] + "…"
