@@ -1,0 +1,164 @@
+"""``rewind``, ``fork``, ``export``, ``import`` and ``delete``: keeping sessions."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import anyio
+import click
+
+from workhand.cli import place as places
+from workhand.cli import words
+from workhand.cli.settings import Settings, load
+from workhand.core.events import Forked, ModelAnswered, Rewound, SessionStarted, UserSaid
+from workhand.core.log import Log
+from workhand.core.ports import SessionRow
+from workhand.errors import ConfigError
+
+
+@click.command("rewind")
+@click.argument("session")
+@click.option("--to", "position", type=int, metavar="N", help="The first position that is taken out of view.")
+def rewind_command(session: str, position: int | None) -> None:
+    """Take a SESSION back to before position N; without --to, list the positions.
+
+    The conversation goes back, and nothing is deleted from the log. Files in the workspace stay as they are.
+    """
+    anyio.run(_rewind, load(), session, position)
+
+
+@click.command("fork")
+@click.argument("session")
+@click.option("--at", "position", type=int, metavar="N", help="Share the entries before position N; default all.")
+def fork_command(session: str, position: int | None) -> None:
+    """Start a new session that shares the beginning of SESSION, with a copy of its workspace as it is now.
+
+    \b
+    workhand fork 3fa9                      then: workhand say NEW "Try it in Rust instead"
+    """
+    anyio.run(_fork, load(), session, position)
+
+
+@click.command("export")
+@click.argument("session")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--no-workspace", is_flag=True, help="Leave the files of the workspace out.")
+def export_command(session: str, file: Path | None, no_workspace: bool) -> None:
+    """Write a SESSION to one FILE (default SESSION.workhand): its log, all originals, its workspace."""
+    anyio.run(_export, load(), session, file, no_workspace)
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+def import_command(file: Path) -> None:
+    """Read a session from a FILE that `workhand export` wrote."""
+    anyio.run(_import, load(), file)
+
+
+@click.command("delete")
+@click.argument("session")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete_command(session: str, yes: bool) -> None:
+    """Delete a SESSION with its log and its own workspace; a workspace that you gave stays."""
+    anyio.run(_delete, load(), session, yes)
+
+
+async def _rewind(settings: Settings, prefix: str, position: int | None) -> None:
+    from workhand.cli import wiring
+
+    async with wiring.open_store(settings) as store:
+        row = await wiring.resolve(store, prefix)
+        log = Log.of(await store.read(row.id))
+        if position is None:
+            for entry in log.entries:
+                if isinstance(entry.event, UserSaid | ModelAnswered):
+                    click.echo(f"{entry.position:>5}  {words.line(entry.event)}")
+            return
+        _check_position(log, position)
+        _check_idle(row)
+        claim = await store.claim(row.id, owner=wiring.this_process())
+        at = wiring.SystemClock().now()
+        await store.append(claim, log.head, (Rewound(position),), at=at, status="runnable")
+    click.echo(f"Session {row.id} is back before position {position}; `workhand resume {row.id}` goes on from there.")
+
+
+async def _fork(settings: Settings, prefix: str, position: int | None) -> None:
+    from workhand.cli import wiring
+
+    async with wiring.open_store(settings) as store:
+        row = await wiring.resolve(store, prefix)
+        log = Log.of(await store.read(row.id))
+        at = log.head if position is None else position
+        if position is not None:
+            _check_position(log, position)
+        child, now = wiring.new_id(), wiring.SystemClock().now()
+        source = places.find(settings, row.id)
+        target = places.make(settings, child, workspace=None, sandbox=source.sandbox)
+        await anyio.to_thread.run_sync(_copy, source.workspace, target.workspace)
+        await store.fork(row.id, at, child, title=row.title, at=now)
+        claim = await store.claim(child, owner=wiring.this_process())
+        await store.append(claim, at, (Forked(row.id, at),), at=now, status="waiting")
+    click.echo(
+        f"Session {child} is a fork of {row.id} at {at}; `workhand resume {child}` or `workhand say {child} TEXT`."
+    )
+
+
+async def _export(settings: Settings, prefix: str, file: Path | None, no_workspace: bool) -> None:
+    from workhand.cli import wiring
+    from workhand.store.archive import export_session
+
+    async with wiring.open_store(settings) as store:
+        row = await wiring.resolve(store, prefix)
+        target = file or Path(f"{row.id}.workhand")
+        workspace = () if no_workspace else places.walk(places.find(settings, row.id).workspace)
+        await export_session(store, row.id, target, workspace=workspace)
+    click.echo(f"{target}: {target.stat().st_size:,} bytes; `workhand import {target}` reads it anywhere.")
+
+
+async def _import(settings: Settings, file: Path) -> None:
+    from workhand.cli import wiring
+    from workhand.store.archive import import_session
+
+    async with wiring.open_store(settings) as store:
+        session = wiring.new_id()
+        place = places.make(settings, session, workspace=None, sandbox="auto")
+        try:
+            now = wiring.SystemClock().now()
+            put = partial(places.put, place.workspace)
+            await import_session(store, file, at=now, session=session, place=put)
+        except BaseException:
+            places.remove(settings, session)
+            raise
+    click.echo(f"Session {session} is imported; `workhand show {session}` shows it.")
+
+
+async def _delete(settings: Settings, prefix: str, yes: bool) -> None:
+    from workhand.cli import wiring
+
+    async with wiring.open_store(settings) as store:
+        row = await wiring.resolve(store, prefix)
+        _check_idle(row)
+        if not yes:
+            click.confirm(f"Delete session {row.id} ({words.short(row.title, 50)}) with its log and files?", abort=True)
+        await store.delete(row.id)
+        places.remove(settings, row.id)
+    click.echo(f"Session {row.id} is deleted.")
+
+
+def _check_position(log: Log, position: int) -> None:
+    first = log.index(SessionStarted) + 2
+    if not first <= position <= log.head:
+        raise ConfigError(f"There is no position {position} to go back to; give one from {first} to {log.head}.")
+
+
+def _check_idle(row: SessionRow) -> None:
+    from workhand.cli.wiring import lives
+
+    if row.status == "running" and lives(row.owner):
+        raise ConfigError(f"Session {row.id} is running; `workhand pause {row.id}` first.")
+
+
+def _copy(source: Path, target: Path) -> None:
+    for path, content, mode in places.walk(source):
+        places.put(target, path, content, mode)

@@ -1,0 +1,254 @@
+"""``sessions``, ``show`` and ``restore``: looking at what there is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+
+from workhand.cli import words
+from workhand.cli.settings import Settings, load
+from workhand.core import budget, canonical
+from workhand.core.events import (
+    ModelAnswered,
+    PlanChanged,
+    ResultsCompacted,
+    SessionEnded,
+    ToolReturned,
+    UserSaid,
+)
+from workhand.core.log import Log
+from workhand.core.ports import SessionRow
+from workhand.core.render import render
+from workhand.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from workhand.core.canonical import Json
+
+
+@click.command("sessions")
+@click.option("--json", "as_json", is_flag=True, help="One session a line.")
+def sessions_command(as_json: bool) -> None:
+    """List the sessions, newest first."""
+    anyio.run(_sessions, load(), as_json)
+
+
+@click.command("show")
+@click.argument("session")
+@click.option("--events", "what", flag_value="events", help="Every event, with its position.")
+@click.option("--plan", "what", flag_value="plan", help="The plan as it stands.")
+@click.option("--context", "what", flag_value="context", help="What fills the context, and every call's cache share.")
+@click.option("--prompt", type=click.IntRange(0), metavar="N", help="What the model read at position N, byte for byte.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def show_command(session: str, what: str | None, prompt: int | None, as_json: bool) -> None:
+    """Show a SESSION: how it stands, or one of its sides.
+
+    \b
+    workhand show 3fa9
+    workhand show 3fa9 --context
+    workhand show 3fa9 --prompt 42 | head -1
+    """
+    anyio.run(_show, load(), session, what or ("prompt" if prompt is not None else "summary"), prompt or 0, as_json)
+
+
+@click.command("restore")
+@click.argument("session")
+@click.argument("call")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="Write to a file instead of stdout.")
+def restore_command(session: str, call: str, output: Path | None) -> None:
+    """Give the untouched original of what CALL brought, byte for byte.
+
+    CALL is the id of the call (c12) or its position (12), as `workhand show SESSION --events` lists it.
+    """
+    content = anyio.run(_original, load(), session, call)
+    if output is None:
+        sys.stdout.buffer.write(content)
+        return
+    try:
+        output.write_bytes(content)
+    except OSError as error:
+        raise ConfigError(f"{str(output)!r} cannot be written: {error.strerror}; give another path.") from error
+
+
+async def _sessions(settings: Settings, as_json: bool) -> None:
+    from workhand.cli import wiring
+
+    async with wiring.open_store(settings) as store:
+        rows = await store.sessions()
+    if as_json:
+        for row in rows:
+            click.echo(canonical.encode(row).decode())
+        return
+    if not rows:
+        click.echo('There are no sessions yet: workhand run "..." starts one, workhand demo shows how it works.')
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("session", "status", "changed", "events", "task"):
+        table.add_column(column, style="bold" if column == "session" else "", no_wrap=column != "task")
+    for row in rows:
+        table.add_row(row.id, status_of(row), words.when(row.updated_at), str(row.head), words.short(row.title, 60))
+    Console().print(table)
+
+
+def status_of(row: SessionRow) -> str:
+    """Give the status as it really is: a running session whose process is gone was interrupted."""
+    from workhand.cli.wiring import lives
+
+    return "interrupted" if row.status == "running" and not lives(row.owner) else row.status
+
+
+async def _show(settings: Settings, prefix: str, what: str, position: int, as_json: bool) -> None:
+    from workhand.cli import wiring
+
+    async with wiring.open_store(settings) as store:
+        row = await wiring.resolve(store, prefix)
+        record = await store.read(row.id)
+    log = Log.of(record)
+    match what:
+        case "events":
+            from workhand.cli.view import entry_json
+
+            for entry in record:
+                seen = f"{entry.position:>5}  {words.when(entry.at)}  {type(entry.event).__name__:<16} "
+                click.echo(entry_json(entry) if as_json else seen + words.line(entry.event))
+        case "plan":
+            _show_plan(log, as_json)
+        case "prompt":
+            _show_prompt(log, position)
+        case "context":
+            _show_context(log, as_json)
+        case _:
+            _show_summary(settings, row, log, as_json)
+
+
+def _show_plan(log: Log, as_json: bool) -> None:
+    changed = log.latest(PlanChanged)
+    if as_json:
+        click.echo(canonical.encode(changed.plan if changed else None).decode())
+    else:
+        click.echo("\n".join(words.plan_lines(changed.plan)) if changed else "There is no plan yet.")
+
+
+def _show_prompt(log: Log, position: int) -> None:
+    if position > log.head:
+        raise ConfigError(f"The session has no position {position}; the last one is {log.head - 1}.")
+    upto = Log.of(entry for entry in log.entries if entry.position < position)
+    prompt = render(upto, log.policy)
+    for piece in prompt.body:
+        sys.stdout.buffer.write(piece + b"\n")
+    if prompt.tail:
+        sys.stdout.buffer.write(canonical.encode({"tail": prompt.tail}) + b"\n")
+
+
+def _show_summary(settings: Settings, row: SessionRow, log: Log, as_json: bool) -> None:
+    from workhand.cli import place, work
+
+    spent, ended = log.spent, log.latest(SessionEnded)
+    where = place.find(settings, row.id)
+    files = [str(path) for path in work.delivered(log, where)]
+    if as_json:
+        facts = {"session": row, "spent": spent, "files": files, "workspace": str(where.workspace)}
+        click.echo(canonical.encode(facts).decode())
+        return
+    from workhand.cli.view import meter
+
+    click.echo(f"{row.id}  {status_of(row)}{': ' + words.line(ended) if ended and row.status == 'ended' else ''}")
+    for event in log.events:
+        if isinstance(event, UserSaid):
+            click.echo(f"you ▸ {event.text}")
+        elif isinstance(event, ModelAnswered):
+            for call in event.calls:
+                if call.tool in ("message_ask", "message_result"):
+                    click.echo(f"workhand ▸ {words.argument(call, 'text')}")
+    _show_plan(log, as_json=False)
+    click.echo(meter(log))
+    click.echo(f"workspace: {where.workspace}")
+    for path in files:
+        click.echo(f"file: {path}")
+
+
+def _show_context(log: Log, as_json: bool) -> None:
+    kinds = context_kinds(log)
+    calls = [
+        {
+            "position": entry.position,
+            "input_tokens": entry.event.usage.input_tokens,
+            "cached_tokens": entry.event.usage.cached_tokens,
+            "output_tokens": entry.event.usage.output_tokens,
+            "cost_usd": entry.event.usage.cost_usd,
+            "first_token_s": entry.event.first_token_s,
+        }
+        for entry in log.entries
+        if isinstance(entry.event, ModelAnswered)
+    ]
+    reductions = [entry.position for entry in log.entries if isinstance(entry.event, ResultsCompacted)]
+    window = log.policy.window
+    if as_json:
+        facts = {
+            "tokens": budget.context_tokens(log, log.policy),
+            "window": window,
+            "bytes_by_kind": dict(kinds),
+            "calls": calls,
+            "compactions": reductions,
+            "spent": log.spent,
+        }
+        click.echo(canonical.encode(facts).decode())
+        return
+    from workhand.cli.view import meter
+
+    click.echo(meter(log))
+    total = sum(kinds.values())
+    for kind, size in kinds.most_common():
+        click.echo(f"  {kind:<10} {size:>9,} bytes  {size / total:>4.0%}  {'▇' * round(40 * size / total)}")
+    click.echo("  position     input    cached   output  first token")
+    _print_calls(calls)
+    if reductions:
+        click.echo(f"  compacted at position {', '.join(map(str, reductions))}")
+
+
+def _print_calls(calls: Iterable[dict[str, Any]]) -> None:
+    for call in calls:
+        share = call["cached_tokens"] / call["input_tokens"] if call["input_tokens"] else 0.0
+        first = f"{call['first_token_s'] * 1000:,.0f} ms" if call["first_token_s"] is not None else ""
+        click.echo(
+            f"  {call['position']:>8} {call['input_tokens']:>9,} {share:>8.1%} {call['output_tokens']:>8,}  {first:>11}"
+        )
+
+
+def context_kinds(log: Log) -> Counter[str]:
+    """Count the bytes of the next prompt by what they are."""
+    prompt = render(log, log.policy)
+    sizes: Counter[str] = Counter()
+    for piece in prompt.body:
+        block: dict[str, Json] = json.loads(piece)
+        kind = str(block.get("role", "tools"))
+        text = str(block.get("text", ""))
+        sizes["compacted" if kind == "tool" and text.startswith("[compacted]") else kind] += len(piece)
+    sizes["recital"] = len(prompt.tail.encode())
+    return sizes
+
+
+async def _original(settings: Settings, prefix: str, call: str) -> bytes:
+    from workhand.cli import wiring
+
+    async with wiring.open_store(settings) as store:
+        row = await wiring.resolve(store, prefix)
+        wanted = call if call.startswith("c") else f"c{call}"
+        results = (entry.event for entry in await store.read(row.id) if isinstance(entry.event, ToolReturned))
+        returned = next((event for event in results if event.call_id == wanted), None)
+        if returned is None:
+            raise ConfigError(
+                f"Session {row.id} has no result of {call!r}; `workhand show {row.id} --events` has them."
+            )
+        seen = returned.observation
+        return await store.get(seen.blob) if seen.blob else seen.full.encode()

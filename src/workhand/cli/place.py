@@ -1,0 +1,98 @@
+"""Where a session's files are on this machine.
+
+The log says what happened; this says where: the workspace, the kind of sandbox,
+and the folder that results are delivered to.  It is the one thing about a
+session that belongs to a machine and not to its log.
+
+    HOME/sessions/ID/place.json     what is described here
+    HOME/sessions/ID/workspace/     the workspace, unless the person gave one
+    HOME/sessions/ID/results/       delivered files, when the workspace is ours
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workhand.cli.settings import Settings
+from workhand.errors import ConfigError
+
+if TYPE_CHECKING:
+    from workhand.sandbox.probe import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    directory: Path
+    workspace: Path
+    owned: bool  # we made the workspace, and delete it with the session
+    sandbox: Kind
+
+    @property
+    def results(self) -> Path:
+        return self.directory / "results" if self.owned else self.workspace
+
+
+def make(settings: Settings, session: str, *, workspace: Path | None, sandbox: Kind) -> Place:
+    """Make the folders of a new session."""
+    if workspace is not None and not workspace.is_dir():
+        raise ConfigError(f"The workspace {str(workspace)!r} is not a directory; make it, or leave --workspace out.")
+    directory = settings.session_directory(session)
+    directory.mkdir(parents=True, exist_ok=True)
+    own = directory / "workspace"
+    if workspace is None:
+        own.mkdir(exist_ok=True)
+    place = Place(directory, (workspace or own).absolute(), workspace is None, sandbox)
+    stated = {"workspace": None if place.owned else str(place.workspace), "sandbox": sandbox}
+    (directory / "place.json").write_text(json.dumps(stated), "utf-8")
+    return place
+
+
+def find(settings: Settings, session: str) -> Place:
+    """Give the place of a session.  Raises ``ConfigError`` if its folder or workspace is gone."""
+    directory = settings.session_directory(session)
+    file = directory / "place.json"
+    if not file.is_file():
+        raise ConfigError(f"The folder {str(directory)!r} of session {session!r} is gone; import it from an export.")
+    stated = json.loads(file.read_text("utf-8"))
+    owned = stated["workspace"] is None
+    workspace = directory / "workspace" if owned else Path(stated["workspace"])
+    if not workspace.is_dir():
+        raise ConfigError(f"The workspace {str(workspace)!r} of session {session!r} is gone; put it back.")
+    return Place(directory, workspace, owned, stated["sandbox"])
+
+
+def remove(settings: Settings, session: str) -> None:
+    """Delete a session's folder, never a workspace that a person gave."""
+    shutil.rmtree(settings.session_directory(session), ignore_errors=True)
+
+
+def walk(workspace: Path) -> Iterator[tuple[str, bytes, int]]:
+    """Give the regular files of a workspace as (path, content, permissions), following no link.
+
+    The agent may have put a link anywhere: every step is taken relative to an open directory.
+    """
+    for root, directories, names, directory in os.fwalk(workspace, follow_symlinks=False):
+        directories.sort()
+        for name in sorted(names):
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            if not stat.S_ISREG(status.st_mode):
+                continue
+            opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+            with open(opened, "rb") as file:
+                path = os.path.relpath(os.path.join(root, name), workspace)
+                yield path, file.read(), stat.S_IMODE(status.st_mode)
+
+
+def put(workspace: Path, path: str, content: bytes, mode: int) -> None:
+    """Write one file into a fresh workspace that nobody else writes to."""
+    target = workspace / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+    target.chmod(mode & 0o777)

@@ -1,0 +1,176 @@
+"""The one place that builds things: clocks, ids, stores, models, machines, runtimes."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workhand.agents import executor
+from workhand.cli.place import Place
+from workhand.cli.settings import Settings
+from workhand.core.events import SessionStarted, UserSaid
+from workhand.core.policy import Limits, Policy
+from workhand.core.ports import EventStore, Sandbox, SessionRow
+from workhand.errors import ConfigError, SessionUnknown
+from workhand.runtime.wake import Runtime, Viewer
+from workhand.tools.message import Deliver
+from workhand.tools.toolbox import SandboxToolbox
+
+if TYPE_CHECKING:
+    from workhand.models.providers import OpenableModel
+    from workhand.store.sqlite import SqliteStore
+
+LOCAL_STEPS = 12  # by default on the embedded model, which is a toy as an agent
+LOCAL_ANSWER_TOKENS = 400
+NO_MODEL = """No model is set, so there is nobody to do the task. Any one of these sets one:
+
+  workhand run --model openai-chat:NAME ...     with OPENAI_API_KEY, and OPENAI_BASE_URL for another server:
+                                                vLLM, llama.cpp, Ollama, OpenRouter and the like
+  export WORKHAND_MODEL=openai-chat:NAME        the same, for every run; or `model = "..."` in the settings file
+  workhand run --model local ...                a 135M-parameter model in this process: a toy. It shows how
+                                                Workhand works and cannot do real tasks. See also: workhand demo"""
+
+
+class SystemClock:
+    def now(self) -> float:
+        return time.time()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session that is ready to be woken."""
+
+    runtime: Runtime
+    toolbox: SandboxToolbox
+
+
+def new_id() -> str:
+    """Draw a session id: short enough to type, by its first letters if they are unique."""
+    return secrets.token_hex(4)
+
+
+def this_process() -> str:
+    """Name this process in a way that tells whether it still lives: host, pid and start time."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+
+
+def lives(owner: str | None) -> bool:
+    """Say whether the process that owns a session is still there, as far as this host can tell."""
+    if not owner:
+        return False
+    host, pid, started = owner.rsplit(":", 2)
+    return host == socket.gethostname() and pid.isdigit() and _started(int(pid)) == started != ""
+
+
+def _started(pid: int) -> str:
+    """Give the start time of a process, which tells it from a later one with the same pid."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[SqliteStore]:
+    from workhand.store.sqlite import SqliteStore
+
+    settings.home.mkdir(parents=True, exist_ok=True)
+    store = SqliteStore(settings.database)
+    try:
+        yield store
+    finally:
+        await store.aclose()
+
+
+async def resolve(store: EventStore, prefix: str) -> SessionRow:
+    """Find a session by its id or the beginning of it."""
+    rows = [row for row in await store.sessions() if row.id.startswith(prefix)]
+    exact = [row for row in rows if row.id == prefix]
+    if len(exact or rows) > 1:
+        raise ConfigError(f"{prefix!r} could be {', '.join(row.id for row in rows)}; give more letters.")
+    if not rows:
+        raise SessionUnknown(prefix)
+    return (exact or rows)[0]
+
+
+@asynccontextmanager
+async def open_model(settings: Settings, name: str) -> AsyncIterator[OpenableModel]:
+    """Open the model ``provider:name``, ready to answer."""
+    from workhand.models.providers import ModelSettings, build, parse
+
+    chat = settings.openai_chat
+    model = build(
+        parse(name),
+        ModelSettings(cache=settings.cache, base_url=chat.base_url, api_key=chat.api_key, form=chat.tool_format),
+    )
+    async with model:
+        yield model
+
+
+async def new_policy(
+    settings: Settings, name: str, model: OpenableModel, *, seed: str, limits: Limits, steps_given: bool
+) -> Policy:
+    """Choose the policy of a new session; the context window is asked of the server."""
+    local = name.startswith("local")
+    if local and not steps_given:
+        limits = Limits(LOCAL_STEPS, limits.tokens, limits.cost_usd, limits.seconds)
+    window = await model.window() or settings.openai_chat.window_tokens or None
+    return executor.policy(
+        name,
+        seed=seed,
+        window_tokens=window,
+        limits=limits,
+        answer_tokens_max=LOCAL_ANSWER_TOKENS if local else 4_096,
+    )
+
+
+async def start(store: EventStore, session: str, policy: Policy, task: UserSaid) -> None:
+    """Make a session with its policy and its task."""
+    clock = SystemClock()
+    await store.create(session, title=" ".join(task.text.split())[:200], at=clock.now())
+    claim = await store.claim(session, owner=this_process())
+    await store.append(claim, 0, (SessionStarted(policy), task), at=clock.now(), status="runnable")
+
+
+@asynccontextmanager
+async def open_session(
+    store: SqliteStore, session: str, place: Place, policy: Policy, model: OpenableModel, viewer: Viewer
+) -> AsyncIterator[Opened]:
+    """Put a runtime together for one session, with its machine opened and closed around it."""
+    from workhand.sandbox.probe import open_sandbox
+
+    async def machine() -> Sandbox:
+        return await open_sandbox(place.sandbox, session=session, workspace=place.workspace, owned=place.owned)
+
+    toolbox = SandboxToolbox(policy, machine, _deliverer(place))
+    try:
+        await toolbox.machine()
+        yield Opened(Runtime(store, store, model, toolbox, SystemClock(), viewer), toolbox)
+    finally:
+        await toolbox.aclose()
+
+
+def _deliverer(place: Place) -> Deliver:
+    async def deliver(path: str, content: bytes) -> None:
+        if not place.owned:
+            return  # it is where the person asked for it
+        target = place.results / Path(path).name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.part")
+        part.write_bytes(content)
+        part.replace(target)
+
+    return deliver
+
+
+def note(text: str) -> None:
+    """Tell the person something on stderr."""
+    sys.stderr.write(text + "\n")

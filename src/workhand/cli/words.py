@@ -1,0 +1,132 @@
+"""How events read to a person: one line each, the same in every view."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from workhand.core.events import (
+    Event,
+    Forked,
+    LimitHit,
+    LimitsChanged,
+    ModelAnswered,
+    ModelFailed,
+    ModelRetried,
+    NoticeGiven,
+    Paused,
+    Plan,
+    PlanChanged,
+    ResultsCompacted,
+    Resumed,
+    Rewound,
+    SandboxOpened,
+    SessionEnded,
+    SessionStarted,
+    ToolCall,
+    ToolReturned,
+    ToolStarted,
+    UserSaid,
+)
+
+LINE_CHARS = 100
+SHOWN_FIRST = ("command", "path", "text", "goal", "regex", "glob", "shell")
+
+
+def line(event: Event) -> str:
+    """Say in one line what happened."""
+    match event:
+        case ModelAnswered(text, calls):
+            return call_line(calls[0]) if calls else short(text) or "(an empty answer)"
+        case ToolReturned(_, observation, how):
+            first, *rest = observation.full.splitlines() or [""]
+            more = f" (+ {len(rest):,} lines)" if len(rest) > 1 else f": {short(rest[0], 60)}" if rest else ""
+            return f"{'' if how == 'ran' else how + ': '}{short(first)}{more}"
+        case UserSaid(text) | NoticeGiven(text):
+            return short(text)
+        case PlanChanged(plan):
+            return phase_line(plan)
+        case ResultsCompacted(ids):
+            return f"{len(ids)} older results compacted; their originals are kept"
+        case SessionEnded(reason, detail):
+            return f"{reason}{': ' + detail if detail else ''}"
+        case ModelRetried(reason, attempt, delay_s):
+            return f"trying again in {delay_s:.1f} s (attempt {attempt}): {short(reason)}"
+        case ModelFailed(error, message):
+            return f"{error}: {short(message)}"
+        case SandboxOpened(backend, isolation, limits):
+            return f"{backend}, isolation {isolation}, limits by {limits}"
+    return _bookkeeping_line(event)
+
+
+def _bookkeeping_line(event: Event) -> str:
+    match event:
+        case SessionStarted(policy):
+            return f"model {policy.model}, {len(policy.tools)} tools"
+        case Forked(parent, position):
+            return f"from {parent} at {position}"
+        case Rewound(to):
+            return f"to {to}"
+        case ToolStarted(call_id, attempt):
+            return call_id if attempt == 1 else f"{call_id}, attempt {attempt}"
+        case LimitHit(limit, used, allowed):
+            return f"{limit}: {used:g} of {allowed:g}"
+        case LimitsChanged(limits):
+            return f"steps {limits.steps}, tokens {limits.tokens}, cost {limits.cost_usd}, seconds {limits.seconds}"
+        case Paused() | Resumed():
+            return ""
+    return ""
+
+
+def call_line(call: ToolCall) -> str:
+    """Say what a call does: its tool and its telling argument."""
+    return f"{call.tool} {short(telling(call))}".rstrip()
+
+
+def telling(call: ToolCall) -> str:
+    """Give the argument that says most about a call."""
+    arguments = json.loads(call.arguments)
+    for name in SHOWN_FIRST:
+        value = arguments.get(name)
+        if isinstance(value, str) and value:
+            return value
+    return ""
+
+
+def argument(call: ToolCall, name: str) -> str:
+    """Give one text argument of a call, or nothing."""
+    value = json.loads(call.arguments).get(name)
+    return value if isinstance(value, str) else ""
+
+
+def phase_line(plan: Plan) -> str:
+    if plan.current is None:
+        return f"all {len(plan.phases)} phases are done"
+    return f"phase {plan.done + 1} of {len(plan.phases)}: {short(plan.current.title)}"
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """Give the plan as a list to tick off."""
+    marks = ["x" if index < plan.done else ">" if index == plan.done else " " for index in range(len(plan.phases))]
+    return [plan.goal, *(f"[{mark}] {phase.title}" for mark, phase in zip(marks, plan.phases, strict=True))]
+
+
+def short(text: str, chars: int = LINE_CHARS) -> str:
+    """Cut a text to one line."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= chars else flat[: chars - 1] + "…"
+
+
+def tokens(count: int) -> str:
+    return f"{count / 1000:.1f}k" if count >= 10_000 else f"{count:,}"
+
+
+def money(usd: float, unpriced: int = 0) -> str:
+    """Give a sum; calls without a known price make it a lower bound, and say so."""
+    shown = f"${usd:.4f}" if usd < 1 else f"${usd:.2f}"
+    return f"{shown} + {unpriced} calls of unknown price" if unpriced else shown
+
+
+def when(at: float) -> str:
+    """Give a point in time as the person's clock shows it."""
+    return datetime.fromtimestamp(at, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M")
