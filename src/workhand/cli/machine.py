@@ -154,10 +154,12 @@ async def _database(settings: Settings) -> tuple[str, bool, str]:
         return ("sessions", True, f"none yet at {settings.database}")
     try:
         async with open_store(settings) as store:
-            await store.check()
+            problems = await store.check()
             count = len(await store.sessions())
     except StoreError as error:
         return ("sessions", False, str(error))
+    if problems:
+        return ("sessions", False, f"{'; '.join(problems)}; export what can be read and restore a backup")
     return ("sessions", True, f"{count} in {settings.database}")
 
 

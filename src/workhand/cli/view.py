@@ -16,6 +16,7 @@ from workhand.core.events import (
     Event,
     ModelAnswered,
     PlanChanged,
+    Resumed,
     SessionStarted,
     ToolReturned,
     ToolStarted,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 OUTPUT_LINES = 6
 METER_CHARS = 24
-QUIET = (ToolStarted, SessionStarted)  # said by what follows
+QUIET = (ToolStarted, SessionStarted, Resumed)  # said by what follows
 
 
 class View(Protocol):

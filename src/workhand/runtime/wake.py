@@ -15,7 +15,7 @@ from typing import TypeAlias, assert_never
 import anyio
 
 from workhand.core.canonical import digest
-from workhand.core.decide import AskModel, Finished, Record, RunTool, WaitForUser, decide
+from workhand.core.decide import AskModel, Finished, Record, RunTool, WaitForUser, decide, open_call
 from workhand.core.events import (
     Event,
     LimitsChanged,
@@ -78,7 +78,9 @@ class _Wake:
         self.pending: list[Event] = []
 
     async def run(self) -> Log:
-        if isinstance(decide(self.log, self.policy), AskModel | RunTool | Record) and not _begins(self.log):
+        if open_call(self.log) is None:
+            await self.take_inbox()
+        if not _begins(self.log) and not isinstance(decide(self.log, self.policy), WaitForUser | Finished):
             self.note(Resumed())  # it was interrupted: the time since then was no work
         while True:
             command = decide(self.log, self.policy)

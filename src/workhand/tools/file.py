@@ -98,20 +98,25 @@ async def file_find(asked: FileFind, sandbox: Sandbox) -> Result:
 def _search(asked: FileFind) -> str:
     """Search lines with ripgrep, or with grep where there is none."""
     path, regex = shlex.quote(asked.path), shlex.quote(asked.regex)
-    glob = shlex.quote(asked.glob) if asked.glob else ""
-    name = shlex.quote(asked.glob.rsplit("/", 1)[-1]) if asked.glob else ""
-    rg = f"rg --line-number --no-heading --hidden --sort path {f'--glob {glob}' if glob else ''} -e {regex} -- {path}"
-    grep = f"grep -rnIE {f'--include={name}' if name else ''} -e {regex} -- {path}"
+    name = f"--include={shlex.quote(asked.glob.rsplit('/', 1)[-1])}" if asked.glob else ""
+    rg = f"rg --line-number --no-heading --sort path {_globs(asked)} -e {regex} -- {path}"
+    grep = f"grep -rnIE --exclude-dir=.git {name} -e {regex} -- {path}"
     return f"if command -v rg >/dev/null; then {rg}; else {grep} | sort; fi"
 
 
 def _listing(asked: FileFind) -> str:
     path = shlex.quote(asked.path)
-    glob = shlex.quote(asked.glob) if asked.glob else ""
-    name = shlex.quote(asked.glob.rsplit("/", 1)[-1] or "*") if asked.glob else "'*'"
-    rg = f"rg --files --hidden --no-ignore --sort path {f'--glob {glob}' if glob else ''} -- {path}"
-    find = f"find {path} -type f -name {name} | sort"
+    name = shlex.quote(asked.glob.rsplit("/", 1)[-1] or "*")
+    rg = f"rg --files --sort path {_globs(asked)} -- {path}"
+    find = f"find {path} -type f -not -path '*/.git/*' -name {name} | sort"
     return f"if command -v rg >/dev/null; then {rg}; else {find}; fi"
+
+
+def _globs(asked: FileFind) -> str:
+    """Look at hidden files too, but not into a repository's or our own bookkeeping, unless asked to."""
+    ours = "" if asked.path.startswith(".workhand") else "--glob '!.workhand'"
+    wanted = f"--glob {shlex.quote(asked.glob)}" if asked.glob else ""
+    return f"--hidden --no-ignore --glob '!.git' {ours} {wanted}"
 
 
 def _failure(text: str) -> Result:
