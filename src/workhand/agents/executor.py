@@ -24,14 +24,19 @@ def policy(
     limits: Limits | None = None,
     answer_tokens_max: int = 4_096,
     observation_tokens_max: int = 1_200,
+    prompt: str = "executor",
 ) -> Policy:
-    """Give the policy of an executor on ``model`` with a context window of ``window_tokens``."""
+    """Give the policy of an executor on ``model`` with a context window of ``window_tokens``.
+
+    ``prompt`` names its system prompt: ``executor``, or ``executor-small`` with worked
+    examples for models that follow examples better than rules.
+    """
     hard = window_tokens or 128_000
     answer = min(answer_tokens_max, int(hard * ANSWER_SHARE_MAX))
     pre_rot = min(PRE_ROT_TOKENS, hard)
     return Policy(
         model=model,
-        system_prompt=(files("workhand.agents") / "prompts" / "executor.md").read_text("utf-8").strip(),
+        system_prompt=(files("workhand.agents") / "prompts" / f"{prompt}.md").read_text("utf-8").strip(),
         tools=specs(),
         window=Window(hard, pre_rot, int(min(pre_rot, hard - answer) * TRIGGER_SHARE)),
         limits=limits or Limits(),

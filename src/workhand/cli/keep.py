@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from workhand.core.events import Forked, ModelAnswered, Rewound, SessionStarted,
 from workhand.core.log import Log
 from workhand.core.ports import SessionRow
 from workhand.errors import ConfigError
-
 
 GRACE_S = 3_600.0  # an original that no event names yet may belong to an event that is about to be written
 
@@ -142,6 +142,8 @@ async def _delete(settings: Settings, prefix: str, yes: bool) -> None:
     async with wiring.open_store(settings) as store:
         row = await wiring.resolve(store, prefix)
         _check_idle(row)
+        if not yes and not sys.stdin.isatty():
+            raise click.UsageError(f"Session {row.id} was not deleted, as nobody can be asked here; add --yes.")
         if not yes:
             click.confirm(f"Delete session {row.id} ({words.short(row.title, 50)}) with its log and files?", abort=True)
         await store.delete(row.id)
@@ -153,7 +155,7 @@ async def _delete(settings: Settings, prefix: str, yes: bool) -> None:
 def _check_position(log: Log, position: int) -> None:
     first = log.index(SessionStarted) + 2
     if not first <= position <= log.head:
-        raise ConfigError(f"There is no position {position} to go back to; give one from {first} to {log.head}.")
+        raise ConfigError(f"Position {position} cannot be chosen; give one from {first} to {log.head}.")
 
 
 def _check_idle(row: SessionRow) -> None:

@@ -65,7 +65,7 @@ def show_command(session: str, what: str | None, prompt: int | None, as_json: bo
 def restore_command(session: str, call: str, output: Path | None) -> None:
     """Give the untouched original of what CALL brought, byte for byte.
 
-    CALL is the id of the call (c12) or its position (12), as `workhand show SESSION --events` lists it.
+    CALL is the id of the call (c12) or the position of its result, as `workhand show SESSION --events` lists them.
     """
     content = anyio.run(_original, load(), session, call)
     if output is None:
@@ -120,7 +120,8 @@ async def _show(settings: Settings, prefix: str, what: str, position: int, as_js
 
             for entry in record:
                 seen = f"{entry.position:>5}  {words.when(entry.at)}  {type(entry.event).__name__:<16} "
-                click.echo(entry_json(entry) if as_json else seen + words.line(entry.event))
+                call = f"{entry.event.call_id}: " if isinstance(entry.event, ToolReturned) else ""
+                click.echo(entry_json(entry) if as_json else seen + call + words.line(entry.event))
         case "plan":
             _show_plan(log, as_json)
         case "prompt":
@@ -243,9 +244,14 @@ async def _original(settings: Settings, prefix: str, call: str) -> bytes:
 
     async with wiring.open_store(settings) as store:
         row = await wiring.resolve(store, prefix)
-        wanted = call if call.startswith("c") else f"c{call}"
-        results = (entry.event for entry in await store.read(row.id) if isinstance(entry.event, ToolReturned))
-        returned = next((event for event in results if event.call_id == wanted), None)
+        returned = next(
+            (
+                entry.event
+                for entry in await store.read(row.id)
+                if isinstance(entry.event, ToolReturned) and call in (entry.event.call_id, str(entry.position))
+            ),
+            None,
+        )
         if returned is None:
             raise ConfigError(
                 f"Session {row.id} has no result of {call!r}; `workhand show {row.id} --events` has them."

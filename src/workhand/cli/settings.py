@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
 
@@ -103,5 +103,9 @@ def _read(file: Path, *, required: bool) -> Settings:
         return TypeAdapter(Settings).validate_python(stated)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])).replace("_", "-", 1)
+        key = ".".join(map(str, first["loc"])).replace("openai_chat", "openai-chat")
+        if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+            kind = OpenAIChat if "." in key else Settings
+            known = ", ".join(each.name.replace("_chat", "-chat") for each in fields(kind) if each.name != "file")
+            raise ConfigError(f"The settings file {str(file)!r} has no key {key!r}; there are {known}.") from error
         raise ConfigError(f"The settings file {str(file)!r}: {key}: {first['msg'].lower()}.") from error

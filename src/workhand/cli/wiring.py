@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +18,10 @@ from workhand.agents import executor
 from workhand.cli.place import Place
 from workhand.cli.settings import Settings
 from workhand.core.events import SessionStarted, UserSaid
+from workhand.core.log import Entry
 from workhand.core.policy import Limits, Policy
 from workhand.core.ports import EventStore, Sandbox, SessionRow
-from workhand.errors import ConfigError, SessionUnknown
+from workhand.errors import ConfigError, ModelUnavailable, SessionUnknown
 from workhand.runtime.wake import Runtime, Viewer
 from workhand.tools.message import Deliver
 from workhand.tools.toolbox import SandboxToolbox
@@ -82,7 +84,12 @@ def _started(pid: int) -> str:
 async def open_store(settings: Settings) -> AsyncIterator[SqliteStore]:
     from workhand.store.sqlite import SqliteStore
 
-    settings.home.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The home {str(settings.home)!r} cannot be made: {error.strerror}; set WORKHAND_HOME."
+        ) from error
     store = SqliteStore(settings.database)
     try:
         yield store
@@ -122,22 +129,25 @@ async def new_policy(
     local = name.startswith("local")
     if local and not steps_given:
         limits = Limits(LOCAL_STEPS, limits.tokens, limits.cost_usd, limits.seconds)
-    window = await model.window() or settings.openai_chat.window_tokens or None
+    try:
+        window = await model.window() or settings.openai_chat.window_tokens or None
+    except ModelUnavailable:  # the first request will say so, in a session that can be resumed
+        window = settings.openai_chat.window_tokens or None
     return executor.policy(
         name,
         seed=seed,
         window_tokens=window,
         limits=limits,
         answer_tokens_max=LOCAL_ANSWER_TOKENS if local else 4_096,
+        prompt="executor-small" if local else "executor",
     )
 
 
 async def start(store: EventStore, session: str, policy: Policy, task: UserSaid) -> None:
-    """Make a session with its policy and its task."""
-    clock = SystemClock()
-    await store.create(session, title=" ".join(task.text.split())[:200], at=clock.now())
-    claim = await store.claim(session, owner=this_process())
-    await store.append(claim, 0, (SessionStarted(policy), task), at=clock.now(), status="runnable")
+    """Make a session with its policy and its task, at once."""
+    at = SystemClock().now()
+    entries = (Entry(0, at, SessionStarted(policy)), Entry(1, at, task))
+    await store.adopt(session, entries, title=" ".join(task.text.split())[:200], at=at, status="runnable")
 
 
 @asynccontextmanager
@@ -151,11 +161,25 @@ async def open_session(
         return await open_sandbox(place.sandbox, session=session, workspace=place.workspace, owned=place.owned)
 
     toolbox = SandboxToolbox(policy, machine, _deliverer(place))
-    try:
-        await toolbox.machine()
-        yield Opened(Runtime(store, store, model, toolbox, SystemClock(), viewer), toolbox)
-    finally:
-        await toolbox.aclose()
+    with _held(place, session):
+        try:
+            await toolbox.machine()
+            yield Opened(Runtime(store, store, model, toolbox, SystemClock(), viewer), toolbox)
+        finally:
+            await toolbox.aclose()
+
+
+@contextmanager
+def _held(place: Place, session: str) -> Iterator[None]:
+    """Hold a session's place: two machines over one workspace would take its files from each other."""
+    with (place.directory / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"Session {session} is open in another process; use `workhand say`, pause or cancel, or end that one."
+            ) from error
+        yield
 
 
 def _deliverer(place: Place) -> Deliver:

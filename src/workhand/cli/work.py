@@ -140,7 +140,7 @@ async def _run(settings: Settings, task: Task) -> int:
         raise ConfigError(wiring.NO_MODEL)
     contents = [(path.name, _content(path)) for path in task.attachments]
     if name.startswith("local"):
-        _have_local_model(settings, yes=task.yes)
+        have_local_model(settings, yes=task.yes)
     async with wiring.open_store(settings) as store, wiring.open_model(settings, name) as model:
         session = wiring.new_id()
         policy = await wiring.new_policy(
@@ -341,7 +341,7 @@ async def _post(settings: Settings, prefix: str, event: Event, said: str) -> Non
 # -- reading the options ------------------------------------------------------------
 
 
-def _have_local_model(settings: Settings, *, yes: bool) -> None:
+def have_local_model(settings: Settings, *, yes: bool) -> None:
     """Fetch the embedded model's file, once, with the person's consent."""
     from workhand.cli.wiring import note
     from workhand.models import local_files

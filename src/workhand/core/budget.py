@@ -34,13 +34,13 @@ def hit(log: Log, policy: Policy) -> LimitHit | None:
     """Say which limit is used up, if any.  The last step is kept back for delivering."""
     limits, used = limits_of(log, policy), log.spent
     if limits.steps is not None and used.steps >= limits.steps - 1:
-        return LimitHit("steps", used.steps, limits.steps)
+        return LimitHit("steps", float(used.steps), float(limits.steps))
     if limits.tokens is not None and used.tokens >= limits.tokens:
-        return LimitHit("tokens", used.tokens, limits.tokens)
+        return LimitHit("tokens", float(used.tokens), float(limits.tokens))
     if limits.cost_usd is not None and (used.cost_usd >= limits.cost_usd or used.unpriced):
-        return LimitHit("cost_usd", used.cost_usd, limits.cost_usd)
+        return LimitHit("cost_usd", used.cost_usd, float(limits.cost_usd))
     if limits.seconds is not None and used.seconds >= limits.seconds:
-        return LimitHit("seconds", used.seconds, limits.seconds)
+        return LimitHit("seconds", used.seconds, float(limits.seconds))
     return None
 
 

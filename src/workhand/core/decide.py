@@ -262,7 +262,7 @@ def _reduce(log: Log, policy: Policy) -> Command | None:
     if reduction is not None and (size > room or _pays(reduction, log, policy)):
         return Record((reduction,))
     if size > room and not _last_call_pending(log):
-        return Record((LimitHit("context", size, room),))
+        return Record((LimitHit("context", float(size), float(room)),))
     return None
 
 

@@ -175,6 +175,10 @@ class EventStore(Protocol):
         """Make an empty session.  Raises ``Conflict`` if the id is taken."""
         ...
 
+    async def adopt(self, session: str, entries: tuple[Entry, ...], *, title: str, at: float, status: str) -> None:
+        """Make a session with its first entries at once.  Raises ``Conflict`` if the id is taken."""
+        ...
+
     async def claim(self, session: str, *, owner: str) -> Claim:
         """Take a session: every earlier claim of it can no longer append."""
         ...

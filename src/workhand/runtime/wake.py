@@ -35,7 +35,7 @@ from workhand.core.mask import Mask
 from workhand.core.policy import Policy
 from workhand.core.ports import BlobStore, Claim, Clock, Delta, EventStore, Model, Retry, Toolbox
 from workhand.core.render import render
-from workhand.errors import ModelError, SandboxLost
+from workhand.errors import ModelError, SandboxLost, WorkhandError
 
 Viewer: TypeAlias = Callable[[Entry | Delta], None]
 """Sees every entry once it is durable, and live output as it comes."""
@@ -152,6 +152,7 @@ class _Wake:
     async def until_told(self, work: Awaitable[tuple[Event, ...]], stops: Callable[[Event], bool]) -> tuple[Event, ...]:
         """Do ``work``, unless an event in the inbox stops it first."""
         done: list[tuple[Event, ...]] = []
+        failed: list[WorkhandError] = []
 
         async def listen() -> None:
             while not any(map(stops, await self.ports.store.peek(self.claim.session))):  # noqa: ASYNC110 - a row of another process
@@ -160,8 +161,13 @@ class _Wake:
 
         async with anyio.create_task_group() as group:
             group.start_soon(listen)
-            done.append(await work)
+            try:
+                done.append(await work)
+            except WorkhandError as error:  # raised outside: a task group would wrap it
+                failed.append(error)
             group.cancel_scope.cancel()
+        if failed:
+            raise failed[0]
         if done:
             return done[0]
         last = self.log.entries[-1].event
@@ -179,8 +185,9 @@ class _Wake:
 
     def note(self, *events: Event) -> None:
         """Let events happen; they become durable with the next flush."""
-        for event in events:
-            self.log = self.log.then(event, self.ports.clock.now())
+        for event in events:  # what is written together happens at one moment
+            at = self.log.entries[-1].at if self.pending else self.ports.clock.now()
+            self.log = self.log.then(event, at)
             self.pending.append(event)
 
     async def flush(self, status: str = "running") -> None:

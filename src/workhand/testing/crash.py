@@ -48,6 +48,9 @@ class CrashingStore:
     async def create(self, session: str, *, title: str, at: float) -> None:
         await self.store.create(session, title=title, at=at)
 
+    async def adopt(self, session: str, entries: tuple[Entry, ...], *, title: str, at: float, status: str) -> None:
+        await self.store.adopt(session, entries, title=title, at=at, status=status)
+
     async def claim(self, session: str, *, owner: str) -> Claim:
         return await self.store.claim(session, owner=owner)
 

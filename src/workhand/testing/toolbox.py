@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import anyio
+
 from workhand.core.canonical import digest
 from workhand.core.events import Observation, ToolCall
 from workhand.core.ports import Outcome, Watch
@@ -20,6 +22,21 @@ class LedgerToolbox:
     async def run(self, call: ToolCall, watch: Watch) -> Outcome:
         self.ledger.append(call.id)
         return self.reply(call)
+
+
+@dataclass
+class HeldToolbox:
+    """Hold the calls of one tool until they are released; ``running`` is set meanwhile."""
+
+    tool: str
+    running: anyio.Event = field(default_factory=anyio.Event)
+    release: anyio.Event = field(default_factory=anyio.Event)
+
+    async def run(self, call: ToolCall, watch: Watch) -> Outcome:
+        if call.tool == self.tool:
+            self.running.set()
+            await self.release.wait()
+        return filed(f"{call.tool} is done")
 
 
 def filed(text: str, *, ok: bool = True, path: str = "results/x.txt") -> Outcome:

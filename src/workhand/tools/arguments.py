@@ -1,19 +1,25 @@
 """Read the arguments of a call into the value its function takes.
 
-Strict, as the schemas that the model sees: no unknown names, no coercion.
-What cannot be read becomes one sentence for the model.
+What the model was shown is what is checked: the tool's own JSON Schema, with its
+bounds, no unknown names and no coercion.  What cannot be read becomes one
+sentence for the model.
 """
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from workhand.core.events import ToolCall
 from workhand.tools import file, message, shell
+from workhand.tools.specs import specs
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+    from jsonschema import Draft202012Validator
+
+REASONS_SHOWN = 3
+VALUE_CHARS_SHOWN = 80
 
 KINDS: Final[dict[str, type]] = {
     "message_info": message.MessageInfo,
@@ -31,19 +37,29 @@ KINDS: Final[dict[str, type]] = {
 
 def read_arguments(call: ToolCall) -> object:
     """Give the argument value of a call; a string says why it cannot be read."""
-    from pydantic import ValidationError
-
     try:
-        return _adapter(KINDS[call.tool]).validate_json(call.arguments, strict=True)
-    except ValidationError as error:
-        reasons = "; ".join(
-            f"{'.'.join(map(str, each['loc'])) or 'arguments'}: {each['msg'].lower()}" for each in error.errors()[:5]
-        )
-        return f"The arguments of {call.tool} cannot be read: {reasons}."
+        stated: Any = json.loads(call.arguments)
+    except json.JSONDecodeError as error:
+        return f"The arguments of {call.tool} are not valid JSON ({error.msg})."
+    faults = sorted(_validator(call.tool).iter_errors(stated), key=lambda fault: list(map(str, fault.absolute_path)))
+    if faults:
+        reasons = (f"{'.'.join(map(str, each.absolute_path)) or 'arguments'}: {_cut(each.message)}" for each in faults)
+        return f"The arguments of {call.tool} cannot be used: {'; '.join(list(reasons)[:REASONS_SHOWN])}."
+    frozen = {name: tuple(value) if isinstance(value, list) else value for name, value in stated.items()}
+    return KINDS[call.tool](**frozen)
 
 
 @cache
-def _adapter(kind: type) -> TypeAdapter[Any]:
-    from pydantic import ConfigDict, TypeAdapter, with_config
+def _validator(tool: str) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator
 
-    return TypeAdapter(with_config(ConfigDict(extra="forbid"))(kind))
+    return Draft202012Validator(next(json.loads(spec.parameters) for spec in specs() if spec.name == tool))
+
+
+def _cut(reason: str) -> str:
+    """Shorten a reason that quotes a long value; its end says what is wrong."""
+    return (
+        reason
+        if len(reason) <= 2 * VALUE_CHARS_SHOWN
+        else f"{reason[:VALUE_CHARS_SHOWN]}…{reason[-VALUE_CHARS_SHOWN:]}"
+    )

@@ -18,6 +18,10 @@ SHELL: Json = {"type": "string", "maxLength": 40, "description": "name of the sh
 
 def specs() -> tuple[ToolSpec, ...]:
     """Give the tools in the order in which every prompt lists them."""
+    return (*_speaking(), *_files(), *_shells())
+
+
+def _speaking() -> tuple[ToolSpec, ...]:
     return (
         _spec(
             "plan_update",
@@ -59,6 +63,11 @@ def specs() -> tuple[ToolSpec, ...]:
             ("text",),
             "idempotent",
         ),
+    )
+
+
+def _files() -> tuple[ToolSpec, ...]:
+    return (
         _spec(
             "file_read",
             "Read a text file, or a slice of it: `limit` lines from line `offset`.",
@@ -100,6 +109,11 @@ def specs() -> tuple[ToolSpec, ...]:
             (),
             "pure",
         ),
+    )
+
+
+def _shells() -> tuple[ToolSpec, ...]:
+    return (
         _spec(
             "shell_run",
             "Run a bash command in a persistent shell (directory, variables and jobs stay). "

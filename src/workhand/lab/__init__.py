@@ -1,0 +1,1 @@
+"""Measuring what a context policy really does to a cache."""
