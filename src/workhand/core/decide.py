@@ -39,6 +39,7 @@ from workhand.core.mask import Mask
 from workhand.core.policy import Policy, ToolSpec
 
 ATTEMPTS_MAX = 3  # of a repeatable tool that keeps being interrupted
+LOOK_BACK = 200  # events: a model does not repeat what it no longer attends to
 SAVING_SHARE_MIN = 0.05  # of the trigger: a smaller reduction is not worth a broken cache
 
 NO_CALL = "Answer with exactly one tool call; to speak to the user, call message_info, message_ask or message_result."
@@ -159,7 +160,7 @@ def _failed_before(call: ToolCall, log: Log, policy: Policy) -> int | None:
     """Give the step at which the same call failed, if nothing has run since that could change its outcome."""
     effect = {spec.name: spec.effect for spec in policy.tools}
     results: dict[str, ToolReturned] = {}
-    for index in range(len(log.entries) - 1, -1, -1):
+    for index in range(len(log.entries) - 1, max(-1, len(log.entries) - LOOK_BACK), -1):
         match log.entries[index].event:
             case UserSaid():
                 return None

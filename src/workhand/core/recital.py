@@ -7,6 +7,8 @@ tokens on each call and never a cached one.
 
 from __future__ import annotations
 
+from itertools import islice
+
 from workhand.core.events import ModelAnswered, Plan, PlanChanged
 from workhand.core.log import Log
 from workhand.core.policy import Policy
@@ -21,8 +23,9 @@ def recite(log: Log, policy: Policy) -> str:
     changed = log.latest(PlanChanged)
     if changed is None:
         return ""
-    calls = sum(isinstance(event, ModelAnswered) for event in log.since(PlanChanged))
-    return describe(changed.plan) if calls >= policy.recite_after_calls else ""
+    answers = (event for event in log.since(PlanChanged) if isinstance(event, ModelAnswered))
+    calls = sum(1 for _ in islice(answers, policy.recite_after_calls))
+    return describe(changed.plan) if calls == policy.recite_after_calls else ""
 
 
 def describe(plan: Plan) -> str:

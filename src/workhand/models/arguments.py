@@ -1,0 +1,47 @@
+"""Read the arguments that a model wrote, as they are or nearly so.
+
+Repairs only what cannot change the meaning: a code fence around the object,
+words behind it, Python's spelling of literals.  A broken-off object is never
+closed: what was lost could have been the point.  What cannot be read stays
+visible, so that the model can be told what it wrote.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+
+from workhand.core.canonical import encode
+
+_FENCED = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```", re.DOTALL)
+
+
+def arguments_text(raw: str) -> str:
+    """Give the canonical JSON of the object in ``raw``, or of ``{"_malformed": raw}``."""
+    fenced = _FENCED.match(raw)
+    text = (fenced[1] if fenced else raw).strip() or "{}"
+    for read in (_json, _python):
+        try:
+            value = read(text)
+            if isinstance(value, dict):
+                return encode(value).decode()
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+            continue
+    return encode({"_malformed": well_formed(raw)}).decode()
+
+
+def well_formed(text: str) -> str:
+    """Join surrogate pairs that were streamed apart, and replace halves that have no other."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _json(text: str) -> object:
+    """Read the JSON value that ``text`` starts with."""
+    value: object = json.JSONDecoder(strict=False).raw_decode(text)[0]
+    return value
+
+
+def _python(text: str) -> object:
+    value: object = ast.literal_eval(text)
+    return value

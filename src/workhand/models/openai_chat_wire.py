@@ -1,0 +1,190 @@
+"""The Chat Completions wire, the way out: a prompt to the bytes of a request.
+
+Pure: no client, no clock.  The request is canonical JSON put together from
+messages that were encoded once each, so its cost grows with what is new, and
+the bytes of tools and messages never depend on the mask.  In the *native* dialect
+the mask is ``tool_choice``.  The *json* dialect is for servers whose chat template
+drops tools: the system message lists them, a call is a JSON object in the
+content, and the mask is a ``response_format`` (whose keys keep their order, since
+a model writes them in that order: the name before the arguments).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Literal, TypeAlias
+
+from workhand.core.canonical import Json, encode
+from workhand.core.mask import Mask
+from workhand.core.prompt import Prompt
+from workhand.errors import ConfigError
+from workhand.models.pieces import Answered, Definition, Returned, Said, definitions, properties, turn
+
+Form: TypeAlias = Literal["native", "json"]
+
+OPAQUE = "openai-chat"
+"""The key under which an answer's ``opaque`` keeps what only this wire reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server of the Chat Completions API, and what it understands."""
+
+    base_url: str  # up to and including the version: https://HOST/v1
+    model: str
+    api_key: str = field(default="", repr=False)
+    form: Literal["auto", "native", "json"] = "auto"
+    allowed_tools: bool = False  # whether tool_choice may name a subset
+    tail_role: Literal["system", "user"] = "system"
+    cache_key: bool = False  # whether requests may say which session they belong to, to meet their cache
+    limit_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+
+
+def request(prompt: Prompt, mask: Mask, server: Server, form: Form, *, session: str) -> bytes:
+    """Give the body of a streamed request."""
+    tools = definitions(prompt.body[0])
+    native = form == "native"
+    messages = [_message(piece, form) for piece in prompt.body[1 if native else 2 :]]
+    if not native:
+        messages.insert(0, _system_with_tools(prompt.body[0], prompt.body[1]))
+    if prompt.tail:
+        messages.append(encode({"content": prompt.tail, "role": server.tail_role}))
+    parts = {
+        server.limit_name: encode(prompt.answer_tokens_max),
+        "messages": b"[" + b",".join(messages) + b"]",
+        "model": encode(server.model),
+        "stream": b"true",
+        "stream_options": b'{"include_usage":true}',
+    }
+    if server.cache_key:
+        parts["prompt_cache_key"] = encode(session)
+    if native and tools:
+        parts["parallel_tool_calls"] = b"false"
+        parts["tool_choice"] = encode(tool_choice(mask, tools, allowed_tools=server.allowed_tools))
+        parts["tools"] = _native_tools(prompt.body[0])
+    elif not native and mask.mode != "auto":
+        parts["response_format"] = _response_format(prompt.body[0], mask)
+    return b"{" + b",".join(encode(key) + b":" + parts[key] for key in sorted(parts)) + b"}"
+
+
+def tool_choice(mask: Mask, tools: tuple[Definition, ...], *, allowed_tools: bool) -> Json:
+    """Give the nearest thing to the mask that the server has; the runtime refuses what it lets through."""
+    names = [tool.name for tool in tools if mask.allows(tool.name)]
+    if not names:
+        return "none" if mask.mode == "auto" else _nothing_allowed(mask)
+    mode = "auto" if mask.mode == "auto" else "required"
+    if mode == "required" and len(names) == 1:
+        return _function(names[0])
+    if len(names) == len(tools) or not allowed_tools:
+        return mode
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": [_function(name) for name in names]}}
+
+
+def form_of(props: Json) -> Form:
+    """Give the dialect for a server by its own description (``/props`` of llama.cpp), if it has one."""
+    template = props.get("chat_template") if isinstance(props, dict) else None
+    return "json" if isinstance(template, str) and "tools" not in template else "native"
+
+
+def window_of(props: Json, models: Json, model: str) -> int | None:
+    """Find the context window, in tokens, in what servers tell about themselves."""
+    match props:
+        case {"default_generation_settings": {"n_ctx": int(tokens)}}:
+            return tokens
+    match models:
+        case {"data": [*listed]}:
+            known = [each for each in listed if isinstance(each, dict)]
+        case _:
+            return None
+    card = next((each for each in known if each.get("id") == model), known[0] if len(known) == 1 else {})
+    meta = card.get("meta")
+    places = [card.get(key) for key in ("max_model_len", "context_length", "context_window")]
+    places.append(meta.get("n_ctx") if isinstance(meta, dict) else None)
+    return next((tokens for tokens in places if isinstance(tokens, int)), None)
+
+
+@lru_cache(maxsize=64)
+def _native_tools(piece: bytes) -> bytes:
+    return encode(
+        [
+            {
+                "type": "function",
+                "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
+            }
+            for tool in definitions(piece)
+        ]
+    )
+
+
+@lru_cache(maxsize=64)
+def _system_with_tools(tools: bytes, system: bytes) -> bytes:
+    lines = [
+        turn(system).text,
+        "",
+        "Tools, one a line:",
+        *(encode(tool).decode() for tool in definitions(tools)),
+        "",
+        'To call a tool, answer with nothing but {"name": NAME, "arguments": {...}}.',
+    ]
+    return encode({"content": "\n".join(lines), "role": "system"})
+
+
+@lru_cache(maxsize=8_192)
+def _message(piece: bytes, form: Form) -> bytes:
+    match turn(piece):
+        case Said(role, text):
+            return encode({"content": text, "role": role})
+        case Returned(call, text) if form == "native":
+            return encode({"content": text, "role": "tool", "tool_call_id": call})
+        case Returned(_, text):
+            return encode({"content": f"Result:\n{text}", "role": "user"})
+        case Answered(text, calls, opaque) if form == "native":
+            message: dict[str, object] = {"role": "assistant"} | _echo(opaque, "reasoning_content")
+            if text or not calls:
+                message["content"] = text
+            if calls:
+                message["tool_calls"] = [
+                    {"id": call.id, "type": "function", "function": {"arguments": call.arguments, "name": call.tool}}
+                    for call in calls
+                ]
+            return encode(message)
+        case Answered(text, calls, opaque):
+            written = text + "".join(f'{{"name": {json.dumps(c.tool)}, "arguments": {c.arguments}}}' for c in calls)
+            return encode({"content": written, "role": "assistant"} | _echo(opaque, "content"))
+
+
+def _echo(opaque: str | None, key: str) -> dict[str, object]:
+    """Give what the server itself wrote, where it wants or rewards to see it again unchanged."""
+    try:
+        kept = json.loads(opaque or "{}").get(OPAQUE, {})
+    except (ValueError, AttributeError):  # another provider's, in a form of its own
+        return {}
+    return {key: kept[key]} if key in kept else {}
+
+
+@lru_cache(maxsize=256)
+def _response_format(tools: bytes, mask: Mask) -> bytes:
+    """Give the schema of a call under the mask, as JSON whose keys keep their order."""
+    calls = [_call_schema(tool) for tool in definitions(tools) if mask.allows(tool.name)] or _nothing_allowed(mask)
+    schema = {"name": "call", "schema": {"anyOf": calls}}
+    return json.dumps({"type": "json_schema", "json_schema": schema}, ensure_ascii=False).encode()
+
+
+def _call_schema(tool: Definition) -> Json:
+    arguments = {**tool.parameters, "type": "object", "properties": dict(properties(tool.parameters))}
+    return {
+        "type": "object",
+        "properties": {"name": {"const": tool.name}, "arguments": arguments},
+        "required": ["name", "arguments"],
+        "additionalProperties": False,
+    }
+
+
+def _nothing_allowed(mask: Mask) -> Json:
+    raise ConfigError(f"The mask {mask!r} allows none of the tools in the prompt; name at least one of them.")
+
+
+def _function(name: str) -> Json:
+    return {"type": "function", "function": {"name": name}}

@@ -1,0 +1,248 @@
+"""Open a sandbox with bubblewrap: namespaces, a read-only system, one writable workspace, no network.
+
+Started by root, a bubblewrap sandbox is not one: its processes are still root's
+outside, and ``/proc/sys`` asks for nothing else.  So root first becomes a user
+of the session's own, unique among the live ones.  The environment is empty at
+the start and the daemon is PID 1, because bubblewrap itself as PID 1 would show
+the host's environment in ``/proc/1/environ``.
+
+The system inside is the host's ``/usr``, read-only, with an ``/etc`` of a few
+made-up files; no home, no ``/opt``, no ``/var``.  Every writable place but the
+workspace is a tmpfs with a size, since a full one must not eat the memory limit.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from workhand.core.ports import Capabilities
+from workhand.errors import SandboxUnavailable
+from workhand.sandbox import launcher, seccomp
+from workhand.sandbox import limits as limit
+from workhand.sandbox.client import DaemonSandbox, daemon_command, real_directory, start_daemon, unwound_on_failure
+from workhand.sandbox.limits import MIB, SandboxLimits
+from workhand.sandbox.slots import Slot, preferred_number, state_directory, take_slot
+
+READY_S = 15.0
+HOME = "/home/agent"
+INNER_ID = "1000"
+PACKAGE_PARENT = "/opt/workhand"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+PYTHON_MINOR_MIN = 9
+SHM_BYTES, RUN_BYTES = 64 * MIB, 16 * MIB
+
+ETC_FILES = {
+    "passwd": (
+        "root:x:0:0:root:/root:/usr/sbin/nologin\n"
+        f"agent:x:{INNER_ID}:{INNER_ID}:agent:{HOME}:/bin/bash\n"
+        "nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"
+    ),
+    "group": f"root:x:0:\nagent:x:{INNER_ID}:\nnogroup:x:65534:\n",
+    "hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+}
+ETC_FROM_HOST = (
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "alternatives",
+    "localtime",
+    "ssl/certs",
+    "ssl/openssl.cnf",
+    "ca-certificates.conf",
+    "pki/tls/certs",
+    "pki/ca-trust/extracted",
+    "mime.types",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a sandbox's processes are on the host, and how the workspace becomes theirs."""
+
+    uid: int
+    gid: int
+    mapped: bool = False  # the workspace is root's and stays so: mount it idmapped
+    shared: bool = False  # other processes on the host have this uid
+
+
+async def open_bubblewrap(*, session: str, workspace: Path, owned: bool, limits: SandboxLimits) -> DaemonSandbox:
+    """Open a sandbox whose workspace is a directory of the host.
+
+    ``owned`` says that we made the directory for this session: started as root it is
+    given to the session's user.  A user's own directory keeps its owner.
+    """
+    workspace = real_directory(workspace)
+    bwrap = find_program("bwrap", "bubblewrap")
+    async with unwound_on_failure() as resources:
+        state = state_directory()
+        slot = take_slot(state, preferred_number(session, workspace.stat().st_uid))
+        resources.callback(os.close, slot.fd)
+        groups, joins = limit.join_group(resources, state, slot, limits)
+        identity = choose_identity(workspace, slot, owned=owned)
+        python = find_python(identity.uid)
+        rlimits = limit.rlimits(limits, grouped=groups is not None, own_user=True)
+        seen, mount = _seen_workspace(workspace, identity, state)
+        with ExitStack() as started:
+            files = Files(started)
+            inner = daemon_command(python, PACKAGE_PARENT, rlimits)
+            argv = [bwrap, *arguments(files, seen, python, limits), "--", *inner]
+            if os.geteuid() == 0:
+                argv = [*_drop(identity), *argv]
+            wire = await start_daemon(
+                launcher.command(argv, joins=joins, mount=mount),
+                pass_fds=(slot.fd, *files.fds),
+                environ={},
+                directory="/",
+                ready_s=READY_S,
+                resources=resources,
+            )
+        notes = limit.weaknesses(limits, groups, own_user=True) + _notes(identity)
+        capabilities = Capabilities("bubblewrap", "namespace", limit.enforcer(groups), "none", notes)
+        return DaemonSandbox(wire, capabilities, resources)
+
+
+def _notes(identity: Identity) -> tuple[str, ...]:
+    kernel = "The kernel is shared with the host: a kernel bug is a way out."
+    shared = f"Processes on the host outside of the sandbox have its uid {identity.uid}, too."
+    return (kernel, shared) if identity.shared else (kernel,)
+
+
+def find_program(name: str, package: str) -> str:
+    path = shutil.which(name, path=PATH) or shutil.which(name)
+    if path is None:
+        raise SandboxUnavailable(f"The program {name!r} is not installed; `apt-get install {package}` brings it.")
+    return path
+
+
+def _drop(identity: Identity) -> list[str]:
+    ids = ["--reuid", str(identity.uid), "--regid", str(identity.gid)]
+    return [find_program("setpriv", "util-linux"), *ids, "--clear-groups", "--inh-caps=-all"]
+
+
+def choose_identity(workspace: Path, slot: Slot, *, owned: bool) -> Identity:
+    """Decide whose processes the sandbox runs; take over a directory of our own."""
+    if os.geteuid() != 0:
+        return Identity(os.geteuid(), os.getegid(), shared=True)
+    found = workspace.stat()
+    if owned:
+        if found.st_uid != slot.uid:
+            give(workspace, slot.uid)
+        return Identity(slot.uid, slot.uid)
+    if found.st_uid == 0:
+        return Identity(slot.uid, slot.uid, mapped=True)
+    return Identity(found.st_uid, found.st_gid, shared=True)
+
+
+def give(directory: Path, uid: int) -> None:
+    """Give a whole tree to a user, the top last: an interrupted run is repeated."""
+    for _, directories, files, descriptor in os.fwalk(directory, topdown=False):
+        for name in (*directories, *files):
+            os.chown(name, uid, uid, dir_fd=descriptor, follow_symlinks=False)
+    os.chown(directory, uid, uid)
+
+
+def _seen_workspace(workspace: Path, identity: Identity, state: Path) -> tuple[str, tuple[str, str, int | None] | None]:
+    """Say where bubblewrap finds the workspace, and what the launcher must mount for that."""
+    if os.geteuid() != 0:
+        return str(workspace), None
+    target = state / "workspace"
+    target.mkdir(exist_ok=True)
+    target.chmod(0o755)  # The session's user walks here, whatever our umask.
+    uid = identity.uid if identity.mapped else None
+    return str(target), (str(workspace), str(target), uid)
+
+
+def find_python(uid: int) -> str:
+    """Find an interpreter that a sandbox of this user can run."""
+    system = Path("/usr/bin/python3")
+    version = re.fullmatch(r"python3\.(\d+)", os.path.basename(os.path.realpath(system)))
+    if version is not None and int(version[1]) >= PYTHON_MINOR_MIN and system.exists():
+        return str(system)
+    own = Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}")
+    if own.exists() and all(_readable(path, uid) for path in (own.resolve(), *own.resolve().parents)):
+        return str(own)
+    raise SandboxUnavailable(
+        f"No Python for the inside was found: /usr/bin/python3 is missing or older than 3.{PYTHON_MINOR_MIN}, "
+        f"and {str(own)!r} cannot be read by uid {uid}; `apt-get install python3` brings one."
+    )
+
+
+def _readable(path: Path, uid: int) -> bool:
+    found = path.stat()
+    return bool(found.st_mode & (stat.S_IXUSR if found.st_uid == uid else stat.S_IXOTH))
+
+
+class Files:
+    """Anonymous files, handed to bubblewrap as descriptors; nothing is left on a disk."""
+
+    def __init__(self, resources: ExitStack) -> None:
+        self._resources = resources
+        self.fds: list[int] = []
+
+    def add(self, content: bytes) -> str:
+        fd = os.memfd_create("workhand")
+        self._resources.callback(os.close, fd)
+        os.pwrite(fd, content, 0)
+        self.fds.append(fd)
+        return str(fd)
+
+
+def arguments(files: Files, workspace: str, python: str, limits: SandboxLimits) -> list[str]:
+    """Compose bubblewrap's arguments, without the command."""
+    tmp_bytes = min(limits.tmp_bytes, limits.memory_bytes // 4)
+    shm_bytes = min(SHM_BYTES, limits.memory_bytes // 8)
+    return [
+        *("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session", "--as-pid-1"),
+        *("--uid", INNER_ID, "--gid", INNER_ID, "--hostname", "sandbox", "--cap-drop", "ALL"),
+        *("--seccomp", files.add(seccomp.program()), "--clearenv"),
+        *("--setenv", "PATH", PATH, "--setenv", "HOME", HOME, "--setenv", "LANG", "C.UTF-8"),
+        *("--setenv", "USER", "agent", "--setenv", "TERM", "dumb", "--setenv", "PAGER", "cat"),
+        *_system(python),
+        *_etc(files),
+        *("--proc", "/proc", "--dev", "/dev"),
+        *("--perms", "1777", "--size", str(shm_bytes), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
+        *("--perms", "1777", "--size", str(tmp_bytes), "--tmpfs", "/tmp"),
+        *("--size", str(RUN_BYTES), "--tmpfs", "/run"),
+        *_daemon(files),
+        *("--bind", workspace, HOME, "--remount-ro", "/", "--chdir", HOME),
+    ]
+
+
+def _system(python: str) -> list[str]:
+    """Show the host's programs and libraries, laid out as they are there."""
+    found = ["--ro-bind", "/usr", "/usr"]
+    for name in SYSTEM_LINKS:
+        path = Path("/", name)
+        if path.is_symlink():
+            found += ["--symlink", os.readlink(path), str(path)]
+        elif path.is_dir():
+            found += ["--ro-bind", str(path), str(path)]
+    prefix = Path(python).parents[1]
+    return found if prefix.is_relative_to("/usr") else [*found, "--ro-bind", str(prefix), str(prefix)]
+
+
+def _daemon(files: Files) -> list[str]:
+    found: list[str] = []
+    for source in sorted(Path(__file__).with_name("inside").glob("*.py")):
+        found += ["--perms", "0444", "--file", files.add(source.read_bytes()), f"{PACKAGE_PARENT}/inside/{source.name}"]
+    return found
+
+
+def _etc(files: Files) -> list[str]:
+    found: list[str] = []
+    for name, text in ETC_FILES.items():
+        found += ["--perms", "0444", "--file", files.add(text.encode()), f"/etc/{name}"]
+    for name in ETC_FROM_HOST:
+        source = os.path.realpath(f"/etc/{name}")
+        if os.access(source, os.R_OK):
+            found += ["--ro-bind", source, f"/etc/{name}"]
+    return found

@@ -1,0 +1,355 @@
+"""Speak to a daemon inside a sandbox: the host's half, which is the ``Sandbox`` port.
+
+The reading side is an asyncio protocol, not a task: frames are taken apart as
+they arrive, each settles the future of its request, and no task outlives a
+call.  What comes out of a sandbox is not trusted: lengths are bounded, and a
+frame that is not one ends the sandbox rather than the session's worker.
+
+``SandboxLost`` is raised by every call once the pipe is closed.  A cancelled
+``execute`` kills its command inside; a cancelled shell call only stops waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import errno
+import json
+import os
+import struct
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import anyio
+
+from workhand.core.ports import Capabilities, Delta, Executed, FileStatus, Watch
+from workhand.errors import SandboxLost, SandboxUnavailable
+
+LENGTHS = struct.Struct(">II")
+HEADER_BYTES_MAX = 1 << 20
+PAYLOAD_BYTES_MAX = 256 << 20
+WORDS_BYTES_MAX = 4_096
+GRACE_S = 30.0  # past a request's own time limit, before the daemon counts as lost
+CLOSE_S = 3.0
+FILE_S = 120.0
+
+
+@dataclass(slots=True)
+class Pending:
+    """A request that waits for its answer."""
+
+    answer: asyncio.Future[tuple[dict[str, Any], bytes]]
+    watch: Watch | None
+    decoder: codecs.IncrementalDecoder
+
+
+class Wire(asyncio.SubprocessProtocol):
+    """Take frames apart, and know whether the process and its pipe are still there."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.ready: asyncio.Future[dict[str, Any]] = self.loop.create_future()
+        self.exited = asyncio.Event()
+        self.writable = asyncio.Event()
+        self.writable.set()
+        self.pending: dict[int, Pending] = {}
+        self.received = bytearray()
+        self.words = bytearray()  # the last of standard error: why it ended
+        self.reason: str | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.SubprocessTransport, transport)
+
+    def pause_writing(self) -> None:
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == 2:
+            self.words += data
+            del self.words[:-WORDS_BYTES_MAX]
+        elif self.reason is None:
+            self.received += data
+            self._take_frames()
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        if fd != 2:
+            self.lose("its pipe is closed")
+
+    def process_exited(self) -> None:
+        self.exited.set()
+        self.lose(f"it ended with status {self.transport.get_returncode()}")
+
+    def lose(self, reason: str) -> None:
+        """Fail everything that waits, once."""
+        self.reason = self.reason or reason
+        self.writable.set()
+        for pending in self.pending.values():
+            if not pending.answer.done():
+                pending.answer.set_exception(self.lost())
+        self.pending.clear()
+        if not self.ready.done():
+            self.ready.cancel()
+
+    def lost(self) -> SandboxLost:
+        return SandboxLost(f"The sandbox is gone: {self.reason}; open another one for this session.")
+
+    def _take_frames(self) -> None:
+        while len(self.received) >= LENGTHS.size:
+            header_bytes, payload_bytes = LENGTHS.unpack_from(self.received)
+            if header_bytes > HEADER_BYTES_MAX or payload_bytes > PAYLOAD_BYTES_MAX:
+                return self._distrust()
+            start, end = LENGTHS.size + header_bytes, LENGTHS.size + header_bytes + payload_bytes
+            if len(self.received) < end:
+                return None
+            text, payload = bytes(self.received[LENGTHS.size : start]), bytes(self.received[start:end])
+            del self.received[:end]
+            try:
+                header = json.loads(text)
+            except ValueError:
+                return self._distrust()
+            if not isinstance(header, dict):
+                return self._distrust()
+            self._dispatch(header, payload)
+        return None
+
+    def _distrust(self) -> None:
+        self.lose("it sent what is not a frame of the protocol")
+        self.transport.kill()
+
+    def _dispatch(self, header: dict[str, Any], payload: bytes) -> None:
+        if header.get("ready") and not self.ready.done():
+            self.ready.set_result(header)
+        number = header.get("id")
+        pending = self.pending.get(number) if isinstance(number, int) else None
+        if pending is None or pending.answer.done():
+            return
+        if header.get("live"):
+            text = pending.decoder.decode(payload)
+            if pending.watch is not None and text:  # in the loop's own time: a watcher's error is not the wire's
+                self.loop.call_soon(pending.watch, Delta("output", text))
+        else:
+            pending.answer.set_result((header, payload))
+
+    def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
+        pipe = cast(asyncio.WriteTransport, self.transport.get_pipe_transport(0))
+        text = json.dumps(header).encode()
+        pipe.write(LENGTHS.pack(len(text), len(payload)) + text)
+        if payload:
+            pipe.write(payload)
+
+
+class DaemonSandbox:
+    """A ``Sandbox`` whose inside is a daemon at the other end of a pipe."""
+
+    def __init__(self, wire: Wire, capabilities: Capabilities, resources: AsyncExitStack) -> None:
+        self._wire = wire
+        self._capabilities = capabilities
+        self._resources = resources
+        self._requests = 0
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    @property
+    def pid(self) -> int:
+        """The process on the host that the sandbox ends with."""
+        return self._wire.transport.get_pid()
+
+    async def __aenter__(self) -> DaemonSandbox:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def execute(
+        self,
+        argv: tuple[str, ...],
+        *,
+        stdin: bytes = b"",
+        timeout_s: float,
+        output_bytes_max: int,
+        watch: Watch | None = None,
+    ) -> Executed:
+        """Run one program; ``output_bytes_max`` holds for each of its two streams.
+
+        Past it the first and the last half of a stream are kept.
+        """
+        if not argv:
+            raise OSError(errno.EINVAL, "There is no program to run", "")
+        request = {"op": "execute", "argv": argv, "timeout_s": timeout_s}
+        request["output_bytes_max"] = _bounded(output_bytes_max)
+        header, output = await self._ask(request, stdin, answer_s=timeout_s + GRACE_S, watch=watch)
+        split = _whole(header, "split", len(output))
+        return Executed(_status(header), output[:split], output[split:], _whole(header, "dropped"))
+
+    async def shell_run(
+        self, shell: str, command: str, *, timeout_s: float, output_bytes_max: int, watch: Watch | None = None
+    ) -> Executed:
+        """Run a command in a named shell; the output begins with what the shell showed since it was last looked at."""
+        request = {"op": "shell_run", "shell": shell, "timeout_s": timeout_s}
+        request["output_bytes_max"] = _bounded(output_bytes_max)
+        content = command.encode(errors="surrogateescape")
+        header, output = await self._ask(request, content, answer_s=timeout_s + GRACE_S, watch=watch)
+        return Executed(_status(header), output, dropped_bytes=_whole(header, "dropped"))
+
+    async def shell_view(self, shell: str, *, wait_s: float, output_bytes_max: int) -> Executed:
+        """Give what a shell has shown; an idle one answers at once, with the status of its last command."""
+        request = {"op": "shell_view", "shell": shell, "wait_s": wait_s, "output_bytes_max": _bounded(output_bytes_max)}
+        header, output = await self._ask(request, answer_s=wait_s + GRACE_S)
+        return Executed(_status(header), output, dropped_bytes=_whole(header, "dropped"))
+
+    async def shell_input(self, shell: str, text: str) -> None:
+        """Type into a shell's terminal; a line longer than 4,095 bytes is more than a terminal takes."""
+        content = text.encode(errors="surrogateescape")
+        await self._ask({"op": "shell_input", "shell": shell}, content, answer_s=GRACE_S)
+
+    async def read(self, path: str, *, offset: int = 0, bytes_max: int) -> bytes:
+        request = {"op": "read", "path": path, "offset": offset, "bytes_max": min(bytes_max, PAYLOAD_BYTES_MAX)}
+        _, content = await self._ask(request, answer_s=FILE_S)
+        return content
+
+    async def write(self, path: str, content: bytes) -> None:
+        if len(content) > PAYLOAD_BYTES_MAX:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
+        await self._ask({"op": "write", "path": path}, content, answer_s=FILE_S)
+
+    async def status(self, path: str, *, digest: bool = False) -> FileStatus | None:
+        header, _ = await self._ask({"op": "status", "path": path, "digest": digest}, answer_s=FILE_S)
+        kind = header.get("kind")
+        if kind not in ("file", "directory", "other"):
+            return None
+        found = header.get("digest")
+        return FileStatus(str(header.get("path")), kind, _whole(header, "bytes"), found and str(found))
+
+    async def close(self) -> None:
+        """End everything inside and give back what was taken on the host.  The workspace stays."""
+        with anyio.CancelScope(shield=True):
+            await self._resources.aclose()
+
+    async def _ask(
+        self, request: dict[str, Any], payload: bytes = b"", *, answer_s: float, watch: Watch | None = None
+    ) -> tuple[dict[str, Any], bytes]:
+        if self._wire.reason is not None:
+            raise self._wire.lost()
+        self._requests += 1
+        number = self._requests
+        answer = self._wire.loop.create_future()
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._wire.pending[number] = Pending(answer, watch, decoder)
+        self._wire.send({"id": number, "watch": watch is not None, **request}, payload)
+        try:
+            async with asyncio.timeout(answer_s):
+                await self._wire.writable.wait()
+                header, content = await answer
+        except TimeoutError:
+            self._wire.lose(f"it did not answer within {answer_s:g} s")
+            self._wire.transport.kill()
+            raise self._wire.lost() from None
+        except asyncio.CancelledError:
+            if self._wire.reason is None:
+                self._wire.send({"op": "cancel", "id": number})
+            raise
+        finally:
+            self._wire.pending.pop(number, None)
+        if "errno" in header:
+            number = _whole(header, "errno")
+            raise OSError(number, os.strerror(number), str(header.get("path")))
+        return header, content
+
+
+def real_directory(workspace: Path) -> Path:
+    if not workspace.is_dir():
+        raise SandboxUnavailable(f"The workspace {str(workspace)!r} is not a directory; make it first.")
+    return workspace.resolve()
+
+
+@asynccontextmanager
+async def unwound_on_failure() -> AsyncIterator[AsyncExitStack]:
+    """Give a stack for what a sandbox holds; if opening it fails or is cancelled, everything goes back at once."""
+    resources = AsyncExitStack()
+    try:
+        yield resources
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await resources.aclose()
+        raise
+
+
+def daemon_command(python: str, package_parent: str, rlimits: dict[str, int]) -> list[str]:
+    """Compose the command that runs the daemon's package with an interpreter, and with nothing else on its path."""
+    start = f"import sys; sys.path.insert(0, {package_parent!r}); from inside.daemon import main; main()"
+    return [python, "-I", "-S", "-B", "-c", start, json.dumps(rlimits)]
+
+
+async def start_daemon(
+    argv: list[str],
+    *,
+    pass_fds: tuple[int, ...],
+    environ: dict[str, str],
+    directory: str,
+    ready_s: float,
+    resources: AsyncExitStack,
+) -> Wire:
+    """Start a daemon and wait until it is ready; raise ``SandboxUnavailable`` with its last words if it is not.
+
+    Ending it is pushed onto ``resources``.
+    """
+    loop = asyncio.get_running_loop()
+    with anyio.CancelScope(shield=True):  # cancelled half-way, asyncio would leave the process behind
+        try:
+            _, wire = await loop.subprocess_exec(
+                Wire, *argv, pass_fds=pass_fds, env=environ, cwd=directory, start_new_session=True
+            )
+        except OSError as error:
+            raise SandboxUnavailable(f"The program {argv[0]!r} cannot be started: {error.strerror}.") from error
+    resources.push_async_callback(_end, wire)
+    try:
+        async with asyncio.timeout(ready_s):
+            await asyncio.wait([wire.ready])
+            if wire.ready.cancelled():
+                await wire.exited.wait()
+    except TimeoutError:
+        raise SandboxUnavailable(
+            f"The sandbox was not ready within {ready_s:g} s; the machine may be overloaded."
+        ) from None
+    if wire.ready.cancelled():
+        words = wire.words.decode(errors="replace").strip()
+        raise SandboxUnavailable(words or f"The sandbox ended at once: {wire.reason}.")
+    return wire
+
+
+async def _end(wire: Wire) -> None:
+    """Ask the daemon to end by closing its input, then kill it."""
+    wire.lose("it was closed")
+    pipe = wire.transport.get_pipe_transport(0)
+    if pipe is not None:
+        pipe.close()
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await wire.exited.wait()
+    except TimeoutError:
+        wire.transport.kill()
+        await wire.exited.wait()
+    wire.transport.close()
+
+
+def _bounded(output_bytes_max: int) -> int:
+    return max(0, min(output_bytes_max, PAYLOAD_BYTES_MAX // 2))
+
+
+def _status(header: dict[str, Any]) -> int | None:
+    status = header.get("exit")
+    return status if isinstance(status, int) else None
+
+
+def _whole(header: dict[str, Any], name: str, most: int = 1 << 62) -> int:
+    """Take a number that the inside claims, as one that can be used."""
+    number = header.get(name)
+    return max(0, min(number, most)) if isinstance(number, int) else 0

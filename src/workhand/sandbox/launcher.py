@@ -1,0 +1,110 @@
+"""Prepare a process on the host and become the sandbox: groups joined, workspace mounted, then exec.
+
+This runs as a short-lived program of its own, with little of the standard library,
+because joining control groups and entering a mount namespace must not happen to
+the process that asks.  The mount namespace is private and ends with the sandbox,
+so nothing mounted here is ever seen, or left, outside.
+
+Root's sandboxes need the mount for two reasons.  The session's user usually may
+not walk the path to the workspace, and a directory that belongs to root must look
+like the session's own inside while everything in it stays root's outside: an
+idmapped mount, for which the kernel wants a user namespace that holds the mapping.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False  # and not typing's: importing it takes longer than all that is done here
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
+MS_REC, MS_PRIVATE = 0x4000, 0x40000
+SYS_OPEN_TREE, SYS_MOVE_MOUNT, SYS_MOUNT_SETATTR = 428, 429, 442
+OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC = 1, os.O_CLOEXEC
+AT_FDCWD, AT_EMPTY_PATH, AT_RECURSIVE = -100, 0x1000, 0x8000
+MOVE_MOUNT_F_EMPTY_PATH = 4
+MOUNT_ATTR_IDMAP = 0x00100000
+SIGKILL = 9
+UNMAPPED = "-"
+
+
+def command(argv: list[str], *, joins: tuple[Path, ...], mount: tuple[str, str, int | None] | None) -> list[str]:
+    """Put the launcher in front of a command if there is anything for it to do.
+
+    ``mount`` is the workspace, where it is to be seen, and the user its owner becomes.
+    """
+    if not joins and mount is None:
+        return argv
+    source, target, uid = mount or ("", "", None)
+    mounts = [source, target, UNMAPPED if uid is None else str(uid)]
+    return [sys.executable, "-I", "-S", "-B", __file__, *mounts, str(len(joins)), *map(str, joins), *argv]
+
+
+def main() -> None:
+    source, target, uid, joins, *rest = sys.argv[1:]
+    for path in rest[: int(joins)]:
+        with open(path, "w") as members:
+            members.write(str(os.getpid()))
+    if source:
+        show(source, target, None if uid == UNMAPPED else int(uid))
+    argv = rest[int(joins) :]
+    os.execv(argv[0], argv)
+
+
+def show(source: str, target: str, uid: int | None) -> None:
+    """Mount a directory at another place of a namespace of our own; with a uid, root's files look like its own."""
+    call("enter a mount namespace", "unshare", CLONE_NEWNS)
+    call("make mounts private", "mount", None, b"/", None, MS_REC | MS_PRIVATE, None)
+    flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE
+    tree = call("open the workspace", "syscall", SYS_OPEN_TREE, AT_FDCWD, source.encode(), flags)
+    if uid is not None:
+        map_owner(tree, uid)
+    ends = (tree, b"", AT_FDCWD, target.encode())
+    call("mount the workspace", "syscall", SYS_MOVE_MOUNT, *ends, MOVE_MOUNT_F_EMPTY_PATH)
+
+
+def map_owner(tree: int, uid: int) -> None:
+    namespace = user_namespace(uid)
+    attributes = b"".join(value.to_bytes(8, sys.byteorder) for value in (MOUNT_ATTR_IDMAP, 0, 0, namespace))
+    flags = AT_EMPTY_PATH | AT_RECURSIVE
+    call("map the owner of the workspace", "syscall", SYS_MOUNT_SETATTR, tree, b"", flags, attributes, len(attributes))
+
+
+def user_namespace(uid: int) -> int:
+    """Open a user namespace in which root is this uid: a child makes it, and lives until it is open."""
+    made, tell = os.pipe()
+    wait, _held = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(made)
+        call("make a user namespace", "unshare", CLONE_NEWUSER)
+        os.write(tell, b"1")
+        os.read(wait, 1)
+    os.close(tell)
+    try:
+        if not os.read(made, 1):
+            raise SystemExit(1)  # The child has said why.
+        for name in ("uid_map", "gid_map"):
+            with open(f"/proc/{child}/{name}", "w") as mapping:
+                mapping.write(f"0 {uid} 1")
+        return os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.kill(child, SIGKILL)
+        os.waitpid(child, 0)
+
+
+def call(purpose: str, function: str, *arguments: int | bytes | None) -> int:
+    import ctypes
+
+    wide = [ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments]
+    result: int = getattr(ctypes.CDLL(None, use_errno=True), function)(*wide)
+    if result < 0:
+        raise SystemExit(f"The launcher could not {purpose}: {os.strerror(ctypes.get_errno())}.")
+    return result
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Run a session's commands directly on the host, as the current user: no isolation at all.
+
+For machines where nothing better opens, and for people who say so explicitly;
+nothing ever falls back to it.  The daemon is the same as in a sandbox, so shells,
+limits on output and files behave alike.  Only a cleaned environment keeps the
+host's keys from the commands, and everything the user can reach, they can reach.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+from pathlib import Path
+
+from workhand.core.ports import Capabilities
+from workhand.sandbox import launcher
+from workhand.sandbox import limits as limit
+from workhand.sandbox.client import DaemonSandbox, daemon_command, real_directory, start_daemon, unwound_on_failure
+from workhand.sandbox.limits import SandboxLimits
+from workhand.sandbox.slots import preferred_number, state_directory, take_slot
+
+READY_S = 15.0
+OPEN_HOST = "Commands run on the host as the current user, with its files and its network."
+
+
+async def open_unsafe(*, session: str, workspace: Path, limits: SandboxLimits) -> DaemonSandbox:
+    """Start the daemon as an ordinary process in the workspace."""
+    workspace = real_directory(workspace)
+    async with unwound_on_failure() as resources:
+        state = state_directory()
+        slot = take_slot(state, preferred_number(session, workspace.stat().st_uid))
+        resources.callback(os.close, slot.fd)
+        groups, joins = limit.join_group(resources, state, slot, limits)
+        rlimits = limit.rlimits(limits, grouped=groups is not None, own_user=False)
+        argv = daemon_command(sys.executable, os.path.dirname(__file__), rlimits)
+        environ = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": pwd.getpwuid(os.geteuid()).pw_dir,
+            "LANG": "C.UTF-8",
+            "TERM": "dumb",
+        }
+        wire = await start_daemon(
+            launcher.command(argv, joins=joins, mount=None),
+            pass_fds=(slot.fd,),
+            environ=environ,
+            directory=str(workspace),
+            ready_s=READY_S,
+            resources=resources,
+        )
+        notes = (OPEN_HOST, *limit.weaknesses(limits, groups, own_user=False))
+        capabilities = Capabilities("unsafe", "none", limit.enforcer(groups), "host", notes)
+        return DaemonSandbox(wire, capabilities, resources)

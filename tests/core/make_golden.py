@@ -1,0 +1,134 @@
+"""Make the golden files of the log format: ``python -m tests.core.make_golden``.
+
+``golden/v1.jsonl`` is a log with an event of every kind, an entry a line, and
+``golden/v1.prompt`` the prompt that it renders to, a piece a line.  They stand
+for the logs that people have: when a test says that they differ, the code is
+wrong, not the file.  They are made anew only for a new format, under its name;
+those of an older format stay as they are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from workhand.core.canonical import digest, encode
+from workhand.core.events import (
+    Attachment,
+    Event,
+    Forked,
+    LimitHit,
+    LimitsChanged,
+    ModelAnswered,
+    ModelFailed,
+    ModelRetried,
+    NoticeGiven,
+    Observation,
+    Paused,
+    Phase,
+    Plan,
+    PlanChanged,
+    ResultsCompacted,
+    Resumed,
+    Rewound,
+    SandboxOpened,
+    SessionEnded,
+    SessionStarted,
+    ToolCall,
+    ToolReturned,
+    ToolStarted,
+    Usage,
+    UserSaid,
+)
+from workhand.core.log import Entry, Log
+from workhand.core.policy import Limits, Policy, ToolSpec, Window
+from workhand.core.render import render
+
+GOLDEN = Path(__file__).with_name("golden")
+
+TOOLS = (
+    ToolSpec("plan_update", "State the plan.", '{"type":"object"}', "pure"),
+    ToolSpec("message_info", "Tell the user.", '{"type":"object"}', "idempotent"),
+    ToolSpec("shell_run", "Run a command: « bash ».", '{"properties":{"command":{"type":"string"}},"type":"object"}'),
+)
+POLICY = Policy(
+    model="openai:some-model",
+    system_prompt='You are "the agent".\nÜnïcode: \N{GRINNING FACE} \N{LINE SEPARATOR} \N{NULL}.',
+    tools=TOOLS,
+    window=Window(8_000, 7_000, 6_000),
+    limits=Limits(steps=50, tokens=1_000_000, cost_usd=2.5, seconds=600.5),
+    variation_seed="golden",
+    answer_tokens_max=512,
+    keep_full_results=2,
+    observation_tokens_max=900,
+    error_tokens_max=1_500,
+    recite_after_calls=1,
+    fruitless_answers_max=4,
+)
+PLAN = Plan("a golden report", (Phase("look", 2), Phase("write")), 1)
+PLAN_ARGUMENTS = '{"done":1,"goal":"a golden report","phases":["look","write"]}'
+
+
+def _ran(id: str, tool: str, arguments: str, full: str, *, ok: bool = True) -> tuple[Event, ...]:
+    path = f".workhand/results/{id}-{tool}.txt"
+    observation = Observation(full, f"{tool}: all in {path}", ok, digest(full.encode()), path)
+    usage = Usage(1_000, 800, 200, 30, 7, 0.0125)
+    calls = (ToolCall(id, tool, arguments),)
+    answer = ModelAnswered("", calls, usage, "some-model-1", 3_900, digest(id.encode()), 0.25, 1.5, 2, "signed=")
+    return answer, ToolStarted(id), ToolReturned(id, observation)
+
+
+EVENTS: tuple[Event, ...] = (
+    SessionStarted(POLICY),
+    UserSaid("Write the report.\n\N{GRINNING FACE}", (Attachment("in/data.csv", 12_345),)),
+    ModelRetried("503 from the server", 1, 0.5),
+    ModelAnswered("", (ToolCall("c3", "plan_update", PLAN_ARGUMENTS),), Usage(900), "some-model-1", 3_600, ""),
+    PlanChanged(PLAN),
+    ToolReturned("c3", Observation("The plan is noted. Phase 2 of 2 is current.", "The plan is noted.")),
+    *_ran("c6", "shell_run", '{"command":"cat in/data.csv"}', "a,b\n1,2\n" * 40),
+    SandboxOpened("bubblewrap", "namespace", "cgroup v2"),
+    *_ran("c10", "shell_run", '{"command":"maké"}', "exit 2\nmake: *** No targets.", ok=False),
+    *_ran("c13", "shell_run", '{"command":"cat notes"}', "notes\n" * 60),
+    ResultsCompacted(("c6",)),
+    ModelAnswered("Let me think.", (), Usage(1_100, cost_usd=0.0), "some-model-1", 4_000, ""),
+    NoticeGiven("Answer with exactly one tool call."),
+    ModelFailed("ModelUnavailable", "The server did not answer within 60 s."),
+    Paused(),
+    Resumed(),
+    Forked("s-parent", 22),
+    ModelAnswered(
+        "", (ToolCall("c23", "shell_run", '{"command":"rm -r /"}'),), Usage(1_200), "some-model-1", 4_100, ""
+    ),
+    ToolStarted("c23"),
+    SandboxOpened("unsafe", "none", "none"),
+    ToolReturned("c23", Observation("Interrupted.", "Interrupted.", ok=False), how="unknown"),
+    Rewound(23),
+    ModelAnswered("", (ToolCall("c28", "no_tool", "{}"),), Usage(1_200), "some-model-1", 4_100, ""),
+    ToolReturned("c28", Observation("There is no tool 'no_tool'.", "no_tool", ok=False), how="refused"),
+    SandboxOpened("unsafe", "none", "none"),
+    LimitHit("cost_usd", 2.5, 2.5),
+    LimitsChanged(Limits(steps=60, cost_usd=5.0)),
+    UserSaid("Go on."),
+    *_ran("c34", "message_info", '{"text":"I will."}', "shown to the user"),
+    SessionEnded("cancelled", "by the user"),
+)
+RECORD = tuple(Entry(position, 1_700_000_000.0 + position / 8, event) for position, event in enumerate(EVENTS))
+
+
+def prompt_lines(record: tuple[Entry, ...]) -> bytes:
+    """Give the prompt of a record: each piece, then what is not in the body, a line each."""
+    log = Log.of(record)
+    prompt = render(log, log.policy)
+    rest = {"tail": prompt.tail, "breakpoints": prompt.breakpoints, "answer_tokens_max": prompt.answer_tokens_max}
+    return b"".join(line + b"\n" for line in (*prompt.body, encode(rest)))
+
+
+def main() -> None:
+    from workhand.store.codec import encode_line
+
+    GOLDEN.mkdir(exist_ok=True)
+    (GOLDEN / "v1.jsonl").write_bytes(b"".join(encode_line(entry) + b"\n" for entry in RECORD))
+    (GOLDEN / "v1.prompt").write_bytes(prompt_lines(RECORD))
+
+
+if __name__ == "__main__":
+    main()
