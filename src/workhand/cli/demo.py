@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from workhand.lab.reuse import Reuse
     from workhand.store.memory import MemoryStore
 
-TASK = "Read notes.txt, then write hello to hello.txt"
-STEPS = ("plan_update", "file_read", "message_info", "file_write", "file_read", "message_result")
-NOTES = "".join(f"{i:>2}. What the model reads at every step is designed, and cheap.\n" for i in range(1, 31))
+TASK = "Read notes.txt, then write good morning to hello.txt"
+STEPS = ("plan_update", "file_read", "message_info", "file_write", "message_result")
+NOTES = "".join(f"{i:>2}. What the model reads at every step is designed, and cheap.\n" for i in range(1, 25))
 TRIGGER_TOKENS = 1_000  # so low that this short session compacts once
 
 INTRODUCTION = """\
@@ -148,7 +148,7 @@ def _policy() -> Policy:
 
     chosen = executor.policy("local", seed="demo", window_tokens=8_192, limits=Limits(steps=12), prompt="demo")
     window = Window(chosen.window.hard, chosen.window.pre_rot, TRIGGER_TOKENS)
-    return replace(chosen, window=window, keep_full_results=1, recite_after_calls=4, answer_tokens_max=400)
+    return replace(chosen, window=window, keep_full_results=1, recite_after_calls=3, answer_tokens_max=400)
 
 
 async def _restores(store: MemoryStore, log: Log, workspace: Path) -> bool:

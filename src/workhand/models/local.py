@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _PIECES_MAX = 8_192  # tokenized pieces that are remembered
 _SAVED_BYTES_MAX = 2 << 30
+_CLOSING_S = 60.0
 _TIMEOUT_S = 600.0  # the longest silence: a full window read on a busy machine
 
 
@@ -111,15 +112,16 @@ class LocalModel:
 
     async def aclose(self) -> None:
         """Keep the state of every session and end the server."""
-        with anyio.CancelScope(shield=True):
+        try:
             if self._client is not None:
-                for session in self._slots.sessions():
-                    await self.save(session)
-                await self._client.aclose()
-                self._client = None
-            server, self._server = self._server, None
-            if server is not None:
-                await anyio.to_thread.run_sync(_stop, [server])
+                with anyio.move_on_after(_CLOSING_S, shield=True):
+                    for session in self._slots.sessions():
+                        await self.save(session)
+                    await self._client.aclose()
+        finally:
+            servers, self._server, self._client = [self._server], None, None
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(servers.clear)  # the last reference; this blocks until its threads end
 
     async def window(self) -> int:
         """Give the context window of a session in tokens, as the server has it."""
@@ -144,9 +146,9 @@ class LocalModel:
 
     async def save(self, session: str) -> None:
         """Write the state of a session that waits into its file, if it is in a slot."""
-        slot = self._slots.of(session)
-        if slot is not None:
-            await self._slot_action(slot, "save", session)
+        if self._slots.of(session) is not None:
+            async with self._slot(session) as slot:
+                await self._slot_action(slot, "save", session)
             await anyio.to_thread.run_sync(slots.prune, self._directory, _SAVED_BYTES_MAX)
 
     async def fork(self, parent: str, child: str) -> None:
@@ -303,11 +305,6 @@ def _load() -> Any:
         if "libgomp" in str(error):
             raise ConfigError("The local model needs the library libgomp.so.1: apt-get install libgomp1") from error
         raise ConfigError("The local model needs its runtime: pip install 'workhand[local]'") from error
-
-
-def _stop(servers: list[object]) -> None:
-    """End a server by dropping the last reference to it; this blocks until its threads are gone."""
-    servers.clear()
 
 
 def _refusal(body: bytes) -> ModelError:

@@ -22,6 +22,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from anyio import to_thread
+
 from workhand.core.ports import Capabilities
 from workhand.errors import SandboxUnavailable
 from workhand.sandbox import launcher, seccomp
@@ -87,7 +89,7 @@ async def open_bubblewrap(*, session: str, workspace: Path, owned: bool, limits:
         slot = take_slot(state, preferred_number(session, workspace.stat().st_uid))
         resources.callback(os.close, slot.fd)
         groups, joins = limit.join_group(resources, state, slot, limits)
-        identity = choose_identity(workspace, slot, owned=owned)
+        identity = await to_thread.run_sync(choose_identity, workspace, slot, owned)
         python = find_python(identity.uid)
         rlimits = limit.rlimits(limits, grouped=groups is not None, own_user=True)
         seen, mount = _seen_workspace(workspace, identity, state)
@@ -128,7 +130,7 @@ def _drop(identity: Identity) -> list[str]:
     return [find_program("setpriv", "util-linux"), *ids, "--clear-groups", "--inh-caps=-all"]
 
 
-def choose_identity(workspace: Path, slot: Slot, *, owned: bool) -> Identity:
+def choose_identity(workspace: Path, slot: Slot, owned: bool) -> Identity:
     """Decide whose processes the sandbox runs; take over a directory of our own."""
     if os.geteuid() != 0:
         return Identity(os.geteuid(), os.getegid(), shared=True)

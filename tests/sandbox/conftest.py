@@ -1,0 +1,59 @@
+"""What the sandbox tests share: sandboxes of each kind, opened in a fresh workspace."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from workhand.core.ports import Capabilities
+from workhand.sandbox.client import DaemonSandbox
+from workhand.sandbox.limits import SandboxLimits
+from workhand.sandbox.probe import Kind, open_sandbox, probe
+
+Opener = Callable[..., Awaitable[DaemonSandbox]]
+
+
+@pytest.fixture(scope="session")
+def require_bubblewrap() -> None:
+    """Skip where bubblewrap cannot run; under CI let the tests fail instead."""
+    found = asyncio.run(probe("bubblewrap"))
+    if not isinstance(found, Capabilities) and "CI" not in os.environ:
+        pytest.skip(found)
+
+
+@pytest.fixture
+async def opener(tmp_path: Path) -> AsyncIterator[Opener]:
+    """Open sandboxes that are closed after the test."""
+    opened: list[DaemonSandbox] = []
+
+    async def open_one(
+        kind: Kind = "bubblewrap", name: str = "workspace", *, limits: SandboxLimits | None = None
+    ) -> DaemonSandbox:
+        workspace = tmp_path / name
+        workspace.mkdir(exist_ok=True)
+        limits = limits or SandboxLimits()
+        sandbox = await open_sandbox(kind, session=str(workspace), workspace=workspace, owned=True, limits=limits)
+        opened.append(sandbox)
+        return sandbox
+
+    yield open_one
+    for sandbox in opened:
+        await sandbox.close()
+
+
+@pytest.fixture(params=["bubblewrap", "unsafe"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    wanted: Kind = request.param
+    if wanted == "bubblewrap":
+        request.getfixturevalue("require_bubblewrap")
+    return wanted
+
+
+@pytest.fixture
+async def sandbox(kind: Kind, opener: Opener) -> DaemonSandbox:
+    """A sandbox of each kind in turn."""
+    return await opener(kind)

@@ -1,0 +1,26 @@
+"""Open a sandbox, start a job in it, say so, and wait to be killed: the host that crashes.
+
+python crash.py KIND WORKSPACE
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from workhand.sandbox.probe import Kind, open_sandbox
+
+
+async def main() -> None:
+    kind: Kind = "unsafe" if sys.argv[1] == "unsafe" else "bubblewrap"
+    sandbox = await open_sandbox(kind, session="crash", workspace=Path(sys.argv[2]), owned=True)
+    done = await sandbox.shell_run("main", "(sleep 1007; true) &", timeout_s=10, output_bytes_max=100)
+    assert done.exit_code == 0
+    sys.stdout.write("open\n")
+    sys.stdout.flush()
+    await asyncio.sleep(600)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
