@@ -91,7 +91,8 @@ def test_a_session_that_is_killed_anywhere_ends_as_it_would_have(
     *earlier, last = records
     _, (undisturbed,) = anyio.run(course, calls, (), frozenset[int]())
     assert all(last[: len(record)] == record for record in earlier)
-    assert ending(last) == ending(undisturbed)
+    assert ending(last)[0] == ending(undisturbed)[0]
+    assert ending(last) == ending(undisturbed) or any_is_unknown(last)  # then one is asked for again
     assert each_call_has_one_result(last)
     assert each_effect_is_accounted_for(last, world.run)
 
@@ -111,6 +112,10 @@ def ending(record: tuple[Entry, ...]) -> tuple[object, int]:
     """Give how a session ended, and after how many answers."""
     log = Log.of(record)
     return log.events[-1], sum(isinstance(event, ModelAnswered) for event in log.events)
+
+
+def any_is_unknown(record: tuple[Entry, ...]) -> bool:
+    return any(isinstance(entry.event, ToolReturned) and entry.event.how == "unknown" for entry in record)
 
 
 def each_call_has_one_result(record: tuple[Entry, ...]) -> bool:

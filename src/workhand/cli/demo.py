@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from workhand.store.memory import MemoryStore
 
 TASK = "Read notes.txt, then write good morning to hello.txt"
-STEPS = ("plan_update", "file_read", "message_info", "file_write", "message_result")
+STEPS = ("plan_update", "file_read", "file_write", "plan_update", "message_result")
 NOTES = "".join(f"{i:>2}. What the model reads at every step is designed, and cheap.\n" for i in range(1, 25))
 TRIGGER_TOKENS = 1_000  # so low that this short session compacts once
 
@@ -148,7 +148,7 @@ def _policy() -> Policy:
 
     chosen = executor.policy("local", seed="demo", window_tokens=8_192, limits=Limits(steps=12), prompt="demo")
     window = Window(chosen.window.hard, chosen.window.pre_rot, TRIGGER_TOKENS)
-    return replace(chosen, window=window, keep_full_results=1, recite_after_calls=3, answer_tokens_max=400)
+    return replace(chosen, window=window, keep_full_results=1, recite_after_calls=2, answer_tokens_max=400)
 
 
 async def _restores(store: MemoryStore, log: Log, workspace: Path) -> bool:
@@ -199,8 +199,8 @@ def _report(tour: Tour, measured: dict[str, Reuse], as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="The same prompts, measured on this machine", title_justify="left")
-    for column in ("", "tokens processed", "tokens reused", "reused", "time to first token, median"):
+    table = Table(title="Tokens of the same prompts, measured on this machine", title_justify="left")
+    for column in ("", "processed", "reused", "share reused", "first token, median"):
         table.add_column(column, justify="left" if not column else "right")
     for name, row in measured.items():
         cells = (f"{row.processed:,}", f"{row.reused:,}", f"{row.hit:.1%}", f"{row.ttft_ms_p50:,.0f} ms")

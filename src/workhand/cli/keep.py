@@ -99,6 +99,7 @@ async def _fork(settings: Settings, prefix: str, position: int | None) -> None:
         source = places.find(settings, row.id)
         target = places.make(settings, child, workspace=None, sandbox=source.sandbox)
         await anyio.to_thread.run_sync(_copy, source.workspace, target.workspace)
+        await anyio.to_thread.run_sync(wiring.fork_model_state, settings, log.policy.model, row.id, child)
         await store.fork(row.id, at, child, title=row.title, at=now)
         claim = await store.claim(child, owner=wiring.this_process())
         await store.append(claim, at, (Forked(row.id, at),), at=now, status="waiting")

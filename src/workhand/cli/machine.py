@@ -73,7 +73,7 @@ def sandbox_command() -> None:
 
 
 @sandbox_command.command("probe")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def probe_command(as_json: bool) -> None:
     """Open a sandbox, run a program in it, and say what it gives."""
     found = anyio.run(_probe)
@@ -86,8 +86,18 @@ def probe_command(as_json: bool) -> None:
 
 
 @sandbox_command.command("exec", context_settings={"ignore_unknown_options": True})
-@click.option("--sandbox", default="auto", type=click.Choice(["auto", "bubblewrap", "unsafe"]), show_default=True)
-@click.option("--workspace", type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True))
+@click.option(
+    "--sandbox",
+    default="auto",
+    type=click.Choice(["auto", "bubblewrap", "unsafe"]),
+    show_default=True,
+    help="The machine to run in; unsafe is a bare process of yours.",
+)
+@click.option(
+    "--workspace",
+    type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True),
+    help="Work in this directory instead of a fresh one.",
+)
 @click.option("--timeout", "timeout_s", default=600.0, show_default=True, help="Seconds.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_command(sandbox: Kind, workspace: Path | None, timeout_s: float, command: tuple[str, ...]) -> None:

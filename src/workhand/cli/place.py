@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from workhand.cli.settings import Settings
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from workhand.sandbox.probe import Kind
 
 
+MACHINE_HOME = "/home/agent"  # where a sandbox shows the workspace
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     directory: Path
@@ -34,9 +38,20 @@ class Place:
     owned: bool  # we made the workspace, and delete it with the session
     sandbox: Kind
 
-    @property
-    def results(self) -> Path:
-        return self.directory / "results" if self.owned else self.workspace
+    def delivered(self, path: str) -> Path:
+        """Say where the person finds a file that the agent delivered by its path in the machine.
+
+        In their own workspace a file stays where it is; everything else is copied to the results.
+        """
+        inside = PurePosixPath(posixpath.normpath(path))
+        for home in (MACHINE_HOME, str(self.workspace)):
+            if inside.is_relative_to(home):
+                inside = inside.relative_to(home)
+        elsewhere = inside.is_absolute() or ".." in inside.parts
+        named = PurePosixPath(*(part for part in inside.parts if part not in ("/", "//", "..")))
+        if elsewhere:
+            return self.directory / "results" / "outside" / named
+        return (self.directory / "results" if self.owned else self.workspace) / named
 
 
 def make(settings: Settings, session: str, *, workspace: Path | None, sandbox: Kind) -> Place:

@@ -85,7 +85,7 @@ class TerminalView:
         self._wants_live = live
 
     def __enter__(self) -> Self:
-        if self._wants_live:
+        if self._wants_live and self._live is None:
             from rich.live import Live
 
             self._live = Live(self._panel(), console=self.console, transient=True, refresh_per_second=8)

@@ -143,6 +143,15 @@ async def new_policy(
     )
 
 
+def fork_model_state(settings: Settings, name: str, parent: str, child: str) -> None:
+    """Let a fork start with its parent's cache, where the model keeps one on this machine."""
+    from workhand.models import local, local_files, slots
+
+    file = local_files.find(settings.cache) if name.startswith("local") else None
+    if file is not None:
+        slots.copy(local.state_directory(file, settings.cache / "sessions"), parent, child)
+
+
 async def start(store: EventStore, session: str, policy: Policy, task: UserSaid) -> None:
     """Make a session with its policy and its task, at once."""
     at = SystemClock().now()
@@ -184,9 +193,9 @@ def _held(place: Place, session: str) -> Iterator[None]:
 
 def _deliverer(place: Place) -> Deliver:
     async def deliver(path: str, content: bytes) -> None:
-        if not place.owned:
+        target = place.delivered(path)
+        if target.is_relative_to(place.workspace):
             return  # it is where the person asked for it
-        target = place.results / Path(path).name
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{target.name}.part")
         part.write_bytes(content)

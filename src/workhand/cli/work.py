@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,13 @@ class Task:
 @click.option("--model", help="provider:name, such as openai-chat:gpt-6.1-sol, local or script:FILE.")
 @click.option("--workspace", type=click.Path(path_type=Path), help="Work in this directory instead of a fresh one.")
 @click.option("--attach", "attachments", multiple=True, type=click.Path(path_type=Path), help="Copy a file in.")
-@click.option("--sandbox", default="auto", type=click.Choice(["auto", "bubblewrap", "unsafe"]), show_default=True)
+@click.option(
+    "--sandbox",
+    default="auto",
+    type=click.Choice(["auto", "bubblewrap", "unsafe"]),
+    show_default=True,
+    help="The machine to work in; unsafe is a bare process of yours.",
+)
 @click.option("--max-steps", type=click.IntRange(1), help="Answers of the model (default 300; 12 on local).")
 @click.option("--max-tokens", type=click.IntRange(1), help="Input and output tokens together.")
 @click.option("--max-cost", type=click.FloatRange(0.0, min_open=True), help="US dollars.")
@@ -87,9 +94,9 @@ def run_command(task: str | None, **options: Any) -> None:
 @click.command("resume")
 @click.argument("session")
 @click.option("--max-steps", type=click.IntRange(1), help="Raise the limit on answers of the model.")
-@click.option("--max-tokens", type=click.IntRange(1))
-@click.option("--max-cost", type=click.FloatRange(0.0, min_open=True))
-@click.option("--max-time", type=click.FloatRange(0.0, min_open=True))
+@click.option("--max-tokens", type=click.IntRange(1), help="Raise the limit on tokens.")
+@click.option("--max-cost", type=click.FloatRange(0.0, min_open=True), help="Raise the limit on US dollars.")
+@click.option("--max-time", type=click.FloatRange(0.0, min_open=True), help="Raise the limit on seconds of work.")
 @click.option("--json", "as_json", is_flag=True, help="One event a line on stdout.")
 def resume_command(session: str, as_json: bool, **options: Any) -> None:
     """Go on with a SESSION that was paused, interrupted, killed, or stopped at a limit.
@@ -139,6 +146,9 @@ async def _run(settings: Settings, task: Task) -> int:
     if not name:
         raise ConfigError(wiring.NO_MODEL)
     contents = [(path.name, _content(path)) for path in task.attachments]
+    twice = [name for name, count in Counter(name for name, _ in contents).items() if count > 1]
+    if twice:
+        raise ConfigError(f"Two attachments are called {twice[0]!r}; rename one of them.")
     if name.startswith("local"):
         have_local_model(settings, yes=task.yes)
     async with wiring.open_store(settings) as store, wiring.open_model(settings, name) as model:
@@ -313,7 +323,7 @@ def delivered(log: Log, place: places.Place) -> list[Path]:
     for event in log.events:
         if isinstance(event, ModelAnswered) and event.calls and event.calls[0].tool == "message_result":
             attached = json.loads(event.calls[0].arguments).get("attachments", [])
-            found.extend(place.results / (Path(path).name if place.owned else path) for path in attached)
+            found.extend(place.delivered(path) for path in attached)
     return [path for path in dict.fromkeys(found) if path.is_file()]
 
 

@@ -74,7 +74,7 @@ class LocalModel:
     ) -> None:
         self.name = file.stem
         self._file = file
-        self._directory = directory / f"{file.stem}-{file.stat().st_size}"
+        self._directory = state_directory(file, directory)
         self._sessions_max = sessions_max
         self._window_tokens = window_tokens
         self._string_chars_max = string_chars_max
@@ -296,6 +296,11 @@ class LocalModel:
     def _http(self) -> httpx2.AsyncClient:
         assert self._client is not None, "the model is used inside its async context only"
         return self._client
+
+
+def state_directory(file: Path, directory: Path) -> Path:
+    """Say where below ``directory`` the state of sessions on one model file is kept."""
+    return directory / f"{file.stem}-{file.stat().st_size}"
 
 
 def _load() -> Any:
