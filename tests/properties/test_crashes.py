@@ -58,7 +58,7 @@ class World:
 
     async def wake(self, store: EventStore) -> bool:
         """Wake the session; say whether it survived."""
-        runtime = Runtime(store, self.store, self.model, self.toolbox, self.clock, lambda seen: None)
+        runtime = Runtime(store, self.model, self.toolbox, self.clock, lambda seen: None)
         survived = True
         try:
             await runtime.wake("s", owner="test")

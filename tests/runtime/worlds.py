@@ -33,7 +33,7 @@ class World:
         await self.store.append(claim, 0, started, at=BEGUN_AT, status="runnable")
 
     async def wake(self, *, store: EventStore | None = None, owner: str = "test") -> Log:
-        runtime = Runtime(store or self.store, self.store, self.model, self.toolbox, StepClock(), self.seen.append)
+        runtime = Runtime(store or self.store, self.model, self.toolbox, StepClock(), self.seen.append)
         return await runtime.wake("s", owner=owner)
 
     async def recorded(self) -> tuple[Event, ...]:

@@ -173,7 +173,7 @@ async def open_session(
     with _held(place, session):
         try:
             await toolbox.machine()
-            yield Opened(Runtime(store, store, model, toolbox, SystemClock(), viewer), toolbox)
+            yield Opened(Runtime(store, model, toolbox, SystemClock(), viewer), toolbox)
         finally:
             await toolbox.aclose()
 

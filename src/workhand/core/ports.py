@@ -51,7 +51,7 @@ class Outcome:
     """What running a tool brought: the observation, and the original behind it."""
 
     observation: Observation
-    original: bytes | None = None  # stored under ``observation.blob`` before the event is
+    original: bytes | None = None  # stored under ``observation.blob``, together with the event
 
 
 class Toolbox(Protocol):
@@ -187,11 +187,22 @@ class EventStore(Protocol):
         """Give all entries in order, those of the parent of a fork first."""
         ...
 
-    async def append(self, claim: Claim, after: int, events: tuple[Event, ...], *, at: float, status: str) -> None:
+    async def append(
+        self,
+        claim: Claim,
+        after: int,
+        events: tuple[Event, ...],
+        *,
+        at: float,
+        status: str,
+        originals: tuple[bytes, ...] = (),
+    ) -> bool:
         """Append durably and atomically at position ``after``, or raise ``Conflict``.
 
         Compare-and-swap on the claim's epoch and the head; when this returns,
-        the events survive a power loss.  ``status`` is the session's new status.
+        the events survive a power loss, and so do ``originals``, the blobs that
+        they name.  ``status`` is the session's new status.  Says whether anything
+        waits in the session's inbox.
         """
         ...
 

@@ -33,7 +33,7 @@ from workhand.core.events import (
 from workhand.core.log import Entry, Log
 from workhand.core.mask import Mask
 from workhand.core.policy import Policy
-from workhand.core.ports import BlobStore, Claim, Clock, Delta, EventStore, Model, Retry, Toolbox
+from workhand.core.ports import Claim, Clock, Delta, EventStore, Model, Retry, Toolbox
 from workhand.core.render import render
 from workhand.errors import ModelError, SandboxLost, WorkhandError
 
@@ -50,7 +50,6 @@ class Runtime:
     """The ports that a session is performed through."""
 
     store: EventStore
-    blobs: BlobStore
     model: Model
     toolbox: Toolbox
     clock: Clock
@@ -76,6 +75,7 @@ class _Wake:
         self.log = log
         self.policy: Policy = log.policy
         self.pending: list[Event] = []
+        self.originals: list[bytes] = []  # of the results that are pending
 
     async def run(self) -> Log:
         if open_call(self.log) is None:
@@ -92,12 +92,10 @@ class _Wake:
                     await self.flush()
                     self.note(*await self.until_told(self.run_tool(command), self.is_cancellation))
                 case AskModel(mask):
-                    await self.flush()
-                    if not await self.take_inbox():
+                    if not (await self.flush() and await self.take_inbox()):
                         self.note(*await self.until_told(self.ask(mask), self.is_interruption))
                 case WaitForUser() | Finished():
-                    await self.flush()
-                    if not await self.take_inbox():
+                    if not (await self.flush() and await self.take_inbox()):
                         await self.rest("waiting" if isinstance(command, WaitForUser) else "ended")
                         return self.log
                 case _:
@@ -146,7 +144,7 @@ class _Wake:
         except SandboxLost:
             return (*opened, _unknown(call.id, LOST))
         if outcome.original is not None:
-            await self.ports.blobs.put(outcome.original)
+            self.originals.append(outcome.original)
         return (*opened, ToolReturned(call.id, outcome.observation))
 
     async def until_told(self, work: Awaitable[tuple[Event, ...]], stops: Callable[[Event], bool]) -> tuple[Event, ...]:
@@ -192,14 +190,20 @@ class _Wake:
             self.log = self.log.then(event, at)
             self.pending.append(event)
 
-    async def flush(self, status: str = "running") -> None:
+    async def flush(self) -> bool:
+        """Make what happened durable; say whether the inbox is worth a look."""
         if not self.pending:
-            return
+            return True
         entries = self.log.entries[-len(self.pending) :]
         events, self.pending = tuple(self.pending), []
-        await self.ports.store.append(self.claim, self.log.head - len(events), events, at=entries[-1].at, status=status)
+        originals, self.originals = tuple(self.originals), []
+        after = self.log.head - len(events)
+        posted = await self.ports.store.append(
+            self.claim, after, events, at=entries[-1].at, status="running", originals=originals
+        )
         for entry in entries:
             self.ports.viewer(entry)
+        return posted
 
     async def take_inbox(self) -> bool:
         """Move what others left for this session into its log."""

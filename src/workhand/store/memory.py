@@ -50,10 +50,23 @@ class MemoryStore:
     async def read(self, session: str) -> tuple[Entry, ...]:
         return tuple(self._find(session).entries)
 
-    async def append(self, claim: Claim, after: int, events: tuple[Event, ...], *, at: float, status: str) -> None:
+    async def append(
+        self,
+        claim: Claim,
+        after: int,
+        events: tuple[Event, ...],
+        *,
+        at: float,
+        status: str,
+        originals: tuple[bytes, ...] = (),
+    ) -> bool:
         for event in events:
             encode(event)
-        self._extend(self._swap(claim, after), events, at, status)
+        session = self._swap(claim, after)
+        for original in originals:
+            await self.put(original)
+        self._extend(session, events, at, status)
+        return bool(session.inbox)
 
     async def post(self, session: str, event: Event) -> None:
         encode(event)

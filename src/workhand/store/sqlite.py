@@ -65,9 +65,26 @@ class SqliteStore:
     async def read(self, session: str) -> tuple[Entry, ...]:
         return await self._readers.run(partial(chain.read, session=session))
 
-    async def append(self, claim: Claim, after: int, events: tuple[Event, ...], *, at: float, status: str) -> None:
+    async def append(
+        self,
+        claim: Claim,
+        after: int,
+        events: tuple[Event, ...],
+        *,
+        at: float,
+        status: str,
+        originals: tuple[bytes, ...] = (),
+    ) -> bool:
         bodies = tuple(map(encode, events))
-        await self._writer.run(partial(_append, claim=claim, after=after, bodies=bodies, at=at, status=status))
+        packed = [await self._packed(original) for original in originals]
+
+        def write(db: Connection) -> bool:
+            waiting = _append(db, claim, after, bodies, at, status)
+            for blob in packed:
+                blobs.write(db, blob, self._folder)
+            return waiting
+
+        return await self._writer.run(write)
 
     async def post(self, session: str, event: Event) -> None:
         await self._writer.run(partial(_post, session=session, body=encode(event)))
@@ -93,9 +110,7 @@ class SqliteStore:
         await self._writer.run(partial(_delete, session=session))
 
     async def put(self, content: bytes) -> str:
-        blob = (
-            self._pack(content) if len(content) <= _DIRECT_BYTES_MAX else await to_thread.run_sync(self._pack, content)
-        )
+        blob = await self._packed(content)
         return await self._writer.run(partial(blobs.write, blob=blob, folder=self._folder))
 
     async def get(self, digest: str) -> bytes:
@@ -117,6 +132,11 @@ class SqliteStore:
             return await self._readers.run(_check)
         except StoreError as error:
             return (str(error),)
+
+    async def _packed(self, content: bytes) -> blobs.Blob:
+        if len(content) <= _DIRECT_BYTES_MAX:
+            return self._pack(content)
+        return await to_thread.run_sync(self._pack, content)
 
     def _pack(self, content: bytes) -> blobs.Blob:
         with reporting(self.path):
@@ -149,9 +169,10 @@ def _claim(db: Connection, session: str, owner: str) -> Claim:
     return Claim(session, row[0])
 
 
-def _append(db: Connection, claim: Claim, after: int, bodies: tuple[bytes, ...], at: float, status: str) -> None:
+def _append(db: Connection, claim: Claim, after: int, bodies: tuple[bytes, ...], at: float, status: str) -> bool:
     previous, _ = _swap(db, claim, after)
     _extend(db, claim.session, after, previous, tuple((at, body) for body in bodies), at=at, status=status)
+    return db.execute("SELECT 1 FROM inbox WHERE session = ? LIMIT 1", (claim.session,)).fetchone() is not None
 
 
 def _post(db: Connection, session: str, body: bytes) -> None:

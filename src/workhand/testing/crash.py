@@ -25,10 +25,20 @@ class CrashingStore:
     writes_left: int
     unacknowledged: bool = False
 
-    async def append(self, claim: Claim, after: int, events: tuple[Event, ...], *, at: float, status: str) -> None:
+    async def append(
+        self,
+        claim: Claim,
+        after: int,
+        events: tuple[Event, ...],
+        *,
+        at: float,
+        status: str,
+        originals: tuple[bytes, ...] = (),
+    ) -> bool:
         self._before()
-        await self.store.append(claim, after, events, at=at, status=status)
+        waiting = await self.store.append(claim, after, events, at=at, status=status, originals=originals)
         self._after()
+        return waiting
 
     async def take(self, claim: Claim, after: int, *, at: float, status: str) -> tuple[Event, ...]:
         self._before()
