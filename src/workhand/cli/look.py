@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,19 +85,21 @@ async def _sessions(settings: Settings, as_json: bool) -> None:
         rows = await store.sessions()
     if as_json:
         for row in rows:
-            click.echo(canonical.encode(row).decode())
+            click.echo(canonical.encode(replace(row, status=status_of(row))).decode())
         return
     if not rows:
         click.echo('There are no sessions yet: workhand run "..." starts one, workhand demo shows how it works.')
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     for column in ("session", "status", "changed", "events", "task"):
         table.add_column(column, style="bold" if column == "session" else "", no_wrap=column != "task")
     for row in rows:
-        table.add_row(row.id, status_of(row), words.when(row.updated_at), str(row.head), words.short(row.title, 60))
+        title = Text(words.short(row.title, 60))
+        table.add_row(row.id, status_of(row), words.when(row.updated_at), str(row.head), title)
     Console().print(table)
 
 
@@ -158,7 +161,12 @@ def _show_summary(settings: Settings, row: SessionRow, log: Log, as_json: bool) 
     where = place.find(settings, row.id)
     files = [str(path) for path in work.delivered(log, where)]
     if as_json:
-        facts = {"session": row, "spent": spent, "files": files, "workspace": str(where.workspace)}
+        facts = {
+            "session": replace(row, status=status_of(row)),
+            "spent": spent,
+            "files": files,
+            "workspace": str(where.workspace),
+        }
         click.echo(canonical.encode(facts).decode())
         return
     from workhand.cli.view import meter
@@ -166,7 +174,7 @@ def _show_summary(settings: Settings, row: SessionRow, log: Log, as_json: bool) 
     click.echo(f"{row.id}  {status_of(row)}{': ' + words.line(ended) if ended and row.status == 'ended' else ''}")
     for event in log.events:
         if isinstance(event, UserSaid):
-            click.echo(f"you ▸ {event.text}")
+            click.echo(f"you ▸ {words.clean(event.text)}")
         elif isinstance(event, ModelAnswered):
             for call in event.calls:
                 if call.tool in ("message_ask", "message_result"):

@@ -107,7 +107,7 @@ class TerminalView:
         if self._wants_live and self._live is None:
             self.__enter__()
         if isinstance(happened, Delta):
-            self.output = (self.output + happened.text)[-4_000:]
+            self.output = (self.output + words.clean(happened.text))[-4_000:]
         else:
             self.log = self.log.then(happened.event, happened.at)
             self._follow(happened.event)
@@ -136,7 +136,7 @@ class TerminalView:
             if not self._is_speech(event.call_id):
                 self.console.print(Text(f"    {words.line(event)}", style=f"{colour} dim"))
         elif isinstance(event, UserSaid):
-            self.console.print(Text(f"you ▸ {event.text}", style="bold"))
+            self.console.print(Text(f"you ▸ {words.clean(event.text)}", style="bold"))
         elif isinstance(event, PlanChanged):
             self.console.print(Text(f"  plan ▸ {words.phase_line(event.plan)}", style="cyan"))
         else:
@@ -147,11 +147,11 @@ class TerminalView:
         from rich.text import Text
 
         if event.text.strip():
-            self.console.print(Text(f"  {event.text.strip()}", style="italic dim"))
+            self.console.print(Text(f"  {words.clean(event.text.strip())}", style="italic dim"))
         for call in event.calls:
             if call.tool.startswith("message_"):
                 self.console.print(Text("workhand ▸", style="bold magenta"))
-                self.console.print(Markdown(words.argument(call, "text")))
+                self.console.print(Markdown(words.argument(call, "text"), hyperlinks=False))
             elif call.tool != "plan_update":
                 step = Text(f"{self.log.spent.steps:>3} ", style="dim")
                 self.console.print(step + Text(words.call_line(call)))

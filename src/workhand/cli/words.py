@@ -30,6 +30,8 @@ from workhand.core.events import (
 )
 
 LINE_CHARS = 100
+CONTROLS = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+HARMLESS = {code: 0x2400 + code if code < 0x20 else 0xFFFD for code in CONTROLS if chr(code) not in "\n\t"}
 SHOWN_FIRST = ("command", "path", "text", "goal", "regex", "glob", "shell")
 
 
@@ -78,6 +80,11 @@ def _bookkeeping_line(event: Event) -> str:
     return ""
 
 
+def clean(text: str) -> str:
+    """Make text from the agent's world safe to print: no control character reaches the person's terminal."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(HARMLESS)
+
+
 def call_line(call: ToolCall) -> str:
     """Say what a call does: its tool and its telling argument."""
     return f"{call.tool} {short(telling(call))}".rstrip()
@@ -96,7 +103,7 @@ def telling(call: ToolCall) -> str:
 def argument(call: ToolCall, name: str) -> str:
     """Give one text argument of a call, or nothing."""
     value = json.loads(call.arguments).get(name)
-    return value if isinstance(value, str) else ""
+    return clean(value) if isinstance(value, str) else ""
 
 
 def phase_line(plan: Plan) -> str:
@@ -108,12 +115,13 @@ def phase_line(plan: Plan) -> str:
 def plan_lines(plan: Plan) -> list[str]:
     """Give the plan as a list to tick off."""
     marks = ["x" if index < plan.done else ">" if index == plan.done else " " for index in range(len(plan.phases))]
-    return [plan.goal, *(f"[{mark}] {phase.title}" for mark, phase in zip(marks, plan.phases, strict=True))]
+    phases = (f"[{mark}] {clean(phase.title)}" for mark, phase in zip(marks, plan.phases, strict=True))
+    return [clean(plan.goal), *phases]
 
 
 def short(text: str, chars: int = LINE_CHARS) -> str:
     """Cut a text to one line."""
-    flat = " ".join(text.split())
+    flat = clean(" ".join(text.split()))
     return flat if len(flat) <= chars else flat[: chars - 1] + "…"
 
 

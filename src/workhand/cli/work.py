@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections import Counter
@@ -17,7 +18,6 @@ from workhand.cli import words
 from workhand.cli.settings import Settings, load
 from workhand.core.events import (
     Attachment,
-    Event,
     LimitsChanged,
     ModelAnswered,
     ModelFailed,
@@ -125,14 +125,14 @@ def say_command(session: str, text: str, later: bool, as_json: bool) -> None:
 @click.argument("session")
 def pause_command(session: str) -> None:
     """Pause a SESSION that is running in another terminal, after its current action."""
-    anyio.run(_post, load(), session, Paused(), "is asked to pause")
+    anyio.run(_post, load(), session, Paused())
 
 
 @click.command("cancel")
 @click.argument("session")
 def cancel_command(session: str) -> None:
     """End a SESSION now; its log, its files and its workspace stay."""
-    anyio.run(_post, load(), session, SessionEnded("cancelled"), "is cancelled")
+    anyio.run(_post, load(), session, SessionEnded("cancelled"))
 
 
 # -- doing it ---------------------------------------------------------------------
@@ -145,6 +145,8 @@ async def _run(settings: Settings, task: Task) -> int:
     name = task.model or settings.model
     if not name:
         raise ConfigError(wiring.NO_MODEL)
+    if name.startswith("script:"):  # a session may be resumed from another directory
+        name = f"script:{os.path.abspath(name.removeprefix('script:'))}"
     contents = [(path.name, _content(path)) for path in task.attachments]
     twice = [name for name, count in Counter(name for name, _ in contents).items() if count > 1]
     if twice:
@@ -335,17 +337,21 @@ def _greet(view: View, session: str, place: places.Place, opened: Opened, model:
     view.say(f"session {session} · model {model} · sandbox {kind} · {place.workspace}")
 
 
-async def _post(settings: Settings, prefix: str, event: Event, said: str) -> None:
+async def _post(settings: Settings, prefix: str, event: Paused | SessionEnded) -> None:
     from workhand.cli import wiring
 
     async with wiring.open_store(settings) as store:
         row = await wiring.resolve(store, prefix)
+        if row.status == "ended":
+            raise ConfigError(f"Session {row.id} has ended already; `workhand say {row.id} TEXT` takes it up again.")
         await store.post(row.id, event)
-        if not (row.status == "running" and wiring.lives(row.owner)):
-            claim = await store.claim(row.id, owner=wiring.this_process())
-            status = "ended" if isinstance(event, SessionEnded) else "waiting"
-            await store.take(claim, row.head, at=wiring.SystemClock().now(), status=status)
-        wiring.note(f"Session {row.id} {said}.")
+        ends = isinstance(event, SessionEnded)
+        if row.status == "running" and wiring.lives(row.owner):
+            wiring.note(f"Session {row.id} {'is being cancelled' if ends else 'pauses after its current action'}.")
+            return
+        claim = await store.claim(row.id, owner=wiring.this_process())
+        await store.take(claim, row.head, at=wiring.SystemClock().now(), status="ended" if ends else "waiting")
+        wiring.note(f"Session {row.id} is {'cancelled' if ends else 'paused'}.")
 
 
 # -- reading the options ------------------------------------------------------------

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import TypeAlias, assert_never
 
 import anyio
 
-from workhand.core.canonical import digest
 from workhand.core.decide import AskModel, Finished, Record, RunTool, WaitForUser, decide, open_call
 from workhand.core.events import (
     Event,
@@ -74,6 +74,7 @@ class _Wake:
         self.claim = claim
         self.log = log
         self.policy: Policy = log.policy
+        self.sent = _Sent()
         self.pending: list[Event] = []
         self.originals: list[bytes] = []  # of the results that are pending
 
@@ -124,7 +125,7 @@ class _Wake:
             calls=tuple(replace(call, id=f"c{position}") for call in answer.calls[:1]),
             dropped_calls=answer.dropped_calls + len(answer.calls[1:]),
             prompt_bytes=prompt.size,
-            prompt_digest=digest(b"\n".join(prompt.body)),
+            prompt_digest=self.sent.digest(prompt.body),
             duration_s=round(self.ports.clock.now() - began, 4),
         )
         return (*retries, answer)
@@ -216,6 +217,23 @@ class _Wake:
 
     async def rest(self, status: str) -> None:
         await self.ports.store.append(self.claim, self.log.head, (), at=self.ports.clock.now(), status=status)
+
+
+class _Sent:
+    """The digest of the bodies that are sent, one after the other: what is unchanged is hashed once."""
+
+    def __init__(self) -> None:
+        self.body: tuple[bytes, ...] = ()
+        self.hashed = sha256()
+
+    def digest(self, body: tuple[bytes, ...]) -> str:
+        known = len(self.body)
+        if body[:known] != self.body:
+            known, self.hashed = 0, sha256()
+        for piece in body[known:]:
+            self.hashed.update(piece + b"\n")
+        self.body = body
+        return self.hashed.hexdigest()
 
 
 def _begins(log: Log) -> bool:

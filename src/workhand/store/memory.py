@@ -105,7 +105,7 @@ class MemoryStore:
         forks = [id for id, each in self._sessions.items() if each.parent == session]
         if forks:
             raise Conflict(
-                f"Session {session!r} cannot be deleted while {forks!r} are forks of it; delete those first."
+                f"Session {session!r} cannot be deleted while {', '.join(forks)} are forks of it; delete those first."
             )
         del self._sessions[session]
 

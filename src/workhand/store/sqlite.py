@@ -223,7 +223,9 @@ def _delete(db: Connection, session: str) -> None:
     _head(db, session)
     forks = [id for (id,) in db.execute("SELECT id FROM session WHERE parent = ?", (session,))]
     if forks:
-        raise Conflict(f"Session {session!r} cannot be deleted while {forks!r} are forks of it; delete those first.")
+        raise Conflict(
+            f"Session {session!r} cannot be deleted while {', '.join(forks)} are forks of it; delete those first."
+        )
     db.execute("DELETE FROM event WHERE session = ?", (session,))
     db.execute("DELETE FROM inbox WHERE session = ?", (session,))
     db.execute("DELETE FROM session WHERE id = ?", (session,))
