@@ -142,11 +142,9 @@ async def _run(settings: Settings, task: Task) -> int:
     from workhand.cli import wiring
     from workhand.cli.view import open_view
 
-    name = task.model or settings.model
+    name = _lasting(task.model or settings.model)
     if not name:
         raise ConfigError(wiring.NO_MODEL)
-    if name.startswith("script:"):  # a session may be resumed from another directory
-        name = f"script:{os.path.abspath(name.removeprefix('script:'))}"
     contents = [(path.name, _content(path)) for path in task.attachments]
     twice = [name for name, count in Counter(name for name, _ in contents).items() if count > 1]
     if twice:
@@ -369,6 +367,12 @@ def have_local_model(settings: Settings, *, yes: bool) -> None:
     if not yes and not (sys.stdin.isatty() and click.confirm(question, default=True)):
         raise ConfigError(f"The embedded model is needed: {size} MB, by `workhand models --pull` or with --yes.")
     local_files.pull(settings.cache, note)
+
+
+def _lasting(model: str) -> str:
+    """Make the path of a script absolute: a session may be resumed from another directory."""
+    provider, _, name = model.partition(":")
+    return f"script:{os.path.abspath(name)}" if provider == "script" and name else model
 
 
 def _task_text(task: str | None) -> str:
