@@ -22,7 +22,7 @@ def policy(
     seed: str,
     window_tokens: int | None = None,
     limits: Limits | None = None,
-    answer_tokens_max: int = 4_096,
+    answer_tokens_max: int = 16_384,
     observation_tokens_max: int = 1_200,
     prompt: str = "executor",
 ) -> Policy:

@@ -6,6 +6,7 @@ Each command is imported when it is called, so that ``--help`` answers at once.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import NoReturn
 
@@ -79,8 +80,11 @@ def main() -> NoReturn:
         workhand(standalone_mode=False)
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
+    except BrokenPipeError:  # whoever read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except click.ClickException as wrong:
         wrong.show()
         sys.exit(wrong.exit_code)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 LOCAL_STEPS = 12  # by default on the embedded model, which is a toy as an agent
 LOCAL_ANSWER_TOKENS = 400
+ANSWER_TOKENS = 16_384  # enough for a long file, and for what a model thinks before it calls
 NO_MODEL = """No model is set, so there is nobody to do the task. Any one of these sets one:
 
   workhand run --model openai-chat:NAME ...     with OPENAI_API_KEY, and OPENAI_BASE_URL for another server:
@@ -138,7 +139,7 @@ async def new_policy(
         seed=seed,
         window_tokens=window,
         limits=limits,
-        answer_tokens_max=LOCAL_ANSWER_TOKENS if local else 4_096,
+        answer_tokens_max=LOCAL_ANSWER_TOKENS if local else ANSWER_TOKENS,
         prompt="executor-small" if local else "executor",
     )
 
