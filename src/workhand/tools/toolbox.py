@@ -45,6 +45,8 @@ class SandboxToolbox:
             return Outcome(Observation(asked, f"{call.tool}: {asked}", ok=False))
         if isinstance(asked, message.MessageInfo | message.MessageAsk):
             return Outcome(Observation("shown to the user", f"{call.tool}: shown"))
+        if isinstance(asked, message.MessageResult) and not asked.attachments:  # needs no machine
+            return Outcome(Observation("delivered", f"{call.tool}: delivered"))
         sandbox = await self.machine()
         if not self.announced:
             given = sandbox.capabilities

@@ -1,0 +1,127 @@
+"""Limits that are reached and models that fail: how a session ends, and how it goes on."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+import pytest
+from anyio import to_thread
+
+from tests.cli.command import BEGIN, DELIVER, PLAN, Ran, Workhand, shell
+from tests.models.fault_server import Reply, fault_server
+from workhand.cli.main import EPILOG
+
+MODEL, LIMIT, STUCK = 4, 8, 9
+FILE = shell("echo so far > partly.txt")
+PARTLY: dict[str, Any] = {
+    "tool": "message_result",
+    "arguments": {"text": "Half of it is done.", "attachments": ["partly.txt"]},
+}
+
+
+def run(workhand: Workhand, *options: str, lines: tuple[dict[str, Any], ...]) -> Ran:
+    return workhand("run", "--sandbox", "unsafe", "--model", workhand.script(*lines), *options, "Do all of it")
+
+
+def test_the_limit_on_steps_leaves_one_call_to_deliver_what_there_is(workhand: Workhand) -> None:
+    ran = run(workhand, "--max-steps", "4", lines=(PLAN, BEGIN, FILE, PARTLY))
+    assert ran.code == LIMIT
+    assert "Half of it is done." in ran.out
+    assert "partly.txt" in ran.out
+    assert "the limit on steps is used up: 3 of 4" in ran.out
+    assert workhand("resume", workhand.session()).code == LIMIT
+
+
+def test_a_raised_limit_lets_the_session_go_on(workhand: Workhand) -> None:
+    run(workhand, "--max-steps", "4", lines=(PLAN, BEGIN, FILE, PARTLY, shell("echo rest >> partly.txt"), DELIVER))
+    session = workhand.session()
+    assert workhand("resume", session, "--max-steps", "20").code == 0
+    assert (workhand.home / "sessions" / session / "workspace" / "partly.txt").read_text() == "so far\nrest\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "limit"), [(["--max-tokens", "3000"], "tokens"), (["--max-time", "0.05"], "seconds")]
+)
+def test_the_limits_on_tokens_and_time_end_a_session_with_what_there_is(
+    workhand: Workhand, options: list[str], limit: str
+) -> None:
+    slow = shell("sleep 0.2; echo so far > partly.txt")
+    ran = run(workhand, *options, lines=(PLAN, BEGIN, slow, PARTLY, PARTLY))
+    assert ran.code == LIMIT
+    assert f"the limit on {limit} is used up" in ran.out
+
+
+def test_a_model_that_ignores_the_last_call_is_ended_all_the_same(workhand: Workhand) -> None:
+    ran = run(workhand, "--max-steps", "4", lines=(PLAN, BEGIN, FILE, shell("echo more", repeat=20)))
+    assert ran.code == LIMIT
+
+
+def test_a_model_that_never_calls_anything_is_stuck(workhand: Workhand) -> None:
+    ran = run(workhand, lines=({"text": "I would rather talk.", "repeat": 20},))
+    assert ran.code == STUCK
+    assert "stuck" in ran.out
+
+
+@pytest.mark.anyio
+async def test_a_model_of_unknown_price_is_stopped_by_a_limit_on_cost(workhand: Workhand) -> None:
+    workhand.environment["OPENAI_API_KEY"] = "key"
+    async with fault_server(answer("plan_update", PLAN["arguments"])) as server:
+        workhand.environment["OPENAI_BASE_URL"] = server.base_url
+        ran = await to_thread.run_sync(
+            lambda: workhand(
+                "run", "--sandbox", "unsafe", "--model", "openai-chat:homemade", "--max-cost", "1", "Do it"
+            )
+        )
+    assert ran.code == LIMIT
+    assert "unknown price" in ran.out + ran.err
+
+
+def answer(tool: str, arguments: dict[str, Any]) -> Reply:
+    """Give a stream with one call in it."""
+    function = {"name": tool, "arguments": json.dumps(arguments)}
+    call = {"index": 0, "id": "x", "type": "function", "function": function}
+    chunks = (
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "tool_calls": [call]}, "finish_reason": None}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
+        {"choices": [], "usage": {"prompt_tokens": 1_000, "completion_tokens": 20}},
+    )
+    events = [json.dumps({"id": "1", "object": "chat.completion.chunk", "model": "homemade"} | each) for each in chunks]
+    return Reply("".join(f"data: {event}\n\n" for event in (*events, "[DONE]")).encode())
+
+
+def test_a_model_that_is_not_there_ends_with_four_and_the_session_can_be_resumed(workhand: Workhand) -> None:
+    ran = run(workhand, lines=(PLAN, BEGIN, {"error": "unavailable"}, DELIVER))
+    session = workhand.session()
+    assert ran.code == MODEL
+    assert f"`workhand resume {session}`" in ran.out
+    assert workhand("resume", session).code == MODEL
+    workhand.script(PLAN, BEGIN, DELIVER)
+    assert workhand("resume", session).code == 0
+
+
+def test_an_answer_that_cannot_be_used_is_asked_for_again(workhand: Workhand) -> None:
+    ran = run(workhand, lines=(PLAN, BEGIN, {"error": "malformed"}, DELIVER))
+    assert ran.code == 0
+    assert "ModelFailed" in ran.out
+
+
+def test_a_server_that_is_not_there_keeps_the_task_and_says_how_to_go_on(workhand: Workhand) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    workhand.environment["OPENAI_BASE_URL"] = f"http://127.0.0.1:{port}/v1"
+    ran = workhand("run", "--sandbox", "unsafe", "--model", "openai-chat:nobody", "Do it")
+    assert ran.code == MODEL
+    assert f"`workhand resume {workhand.session()}`" in ran.out
+    assert f"127.0.0.1:{port}" in ran.out
+    said = [
+        line["event"]["text"] for line in workhand.events(workhand.session()) if line["event"]["kind"] == "UserSaid"
+    ]
+    assert said == ["Do it"]
+
+
+def test_the_exit_codes_are_those_of_the_help() -> None:
+    said = " ".join(EPILOG.split())
+    for words in ("4 the model failed", "8 a limit was reached", "9 the model got stuck", "130 paused with Ctrl-C"):
+        assert words in said
