@@ -303,7 +303,8 @@ def _report(log: Log, session: str, place: places.Place, view: View) -> int:
     for path in delivered(log, place):
         view.say(f"file: {path}")
     if ended and log.index(SessionEnded) > log.index(UserSaid, Resumed):
-        view.say(f"Session {session}: {words.line(ended)}. {used}.")
+        raised = f" `workhand resume {session} --max-...` raises it and goes on." if ended.reason == "limit" else ""
+        view.say(f"Session {session}: {words.line(ended)}.{raised} {used}.")
         return ENDED[ended.reason]
     if failed and log.index(ModelFailed) > log.index(UserSaid, ModelAnswered):
         view.say(f"Session {session}: {failed.message} `workhand resume {session}` tries again. {used}.")

@@ -39,6 +39,7 @@ from workhand.core.mask import Mask
 from workhand.core.policy import Policy, ToolSpec
 
 ATTEMPTS_MAX = 3  # of a repeatable tool that keeps being interrupted
+REPAIRABLE = ("ContextOverflow", "MalformedAnswer")  # failures of the model that need nobody
 LOOK_BACK = 200  # events: a model does not repeat what it no longer attends to
 SAVING_SHARE_MIN = 0.05  # of the trigger: a smaller reduction is not worth a broken cache
 
@@ -206,7 +207,7 @@ def _at_rest(log: Log) -> Command | None:
                 resumed = True
             case Paused() if not resumed:
                 return WaitForUser()
-            case ModelFailed(error="ModelUnavailable" | "ModelRefused") if not resumed:
+            case ModelFailed(error) if error not in REPAIRABLE and not resumed:
                 return WaitForUser()
             case UserSaid():
                 return None

@@ -41,7 +41,8 @@ class Model(Protocol):
     async def answer(self, prompt: Prompt, mask: Mask, *, session: str, watch: Watch) -> ModelAnswered:
         """Ask for one answer.  Calls in it have empty ids; the runtime numbers them.
 
-        Raises ``ModelUnavailable``, ``ModelRefused``, ``ContextOverflow`` or ``MalformedAnswer``.
+        Raises ``ModelUnavailable``, ``ModelRefused``, ``ContextOverflow`` or ``MalformedAnswer``,
+        or ``ConfigError`` when the server does not know the key or the model.
         """
         ...
 

@@ -35,7 +35,7 @@ from workhand.core.mask import Mask
 from workhand.core.policy import Policy
 from workhand.core.ports import Claim, Clock, Delta, EventStore, Model, Retry, Toolbox
 from workhand.core.render import render
-from workhand.errors import ModelError, SandboxLost, WorkhandError
+from workhand.errors import ConfigError, ModelError, SandboxLost, WorkhandError
 
 Viewer: TypeAlias = Callable[[Entry | Delta], None]
 """Sees every entry once it is durable, and live output as it comes."""
@@ -117,7 +117,7 @@ class _Wake:
         began = self.ports.clock.now()
         try:
             answer = await self.ports.model.answer(prompt, mask, session=self.claim.session, watch=watch)
-        except ModelError as error:
+        except (ModelError, ConfigError) as error:
             return (*retries, ModelFailed(type(error).__name__, str(error)))
         position = self.log.head + len(retries)
         answer = replace(
