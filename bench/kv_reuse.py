@@ -141,7 +141,8 @@ def passed(rows: dict[str, Row]) -> bool:
 def show(row: Row) -> None:
     print(
         f"{row.way:15} {row.turns:3} turns, {row.valid:3} valid, {row.input_tokens:6} tokens sent, "
-        f"{row.processed_tokens:6} processed, {row.hit:6.1%} reused ({row.warm_hit:.1%} after the first), {row.breaks:2} breaks, "
+        f"{row.processed_tokens:6} processed, {row.hit:6.1%} reused "
+        f"({row.warm_hit:.1%} after the first), {row.breaks:2} breaks, "
         f"first token {row.first_token_median_s:.2f} s, all {row.seconds:.1f} s",
         flush=True,
     )

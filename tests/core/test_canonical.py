@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from workhand.core.canonical import digest, encode, plain
+from workhand.core.canonical import digest, encode
 from workhand.core.events import Attachment, UserSaid
 
 
@@ -33,19 +33,15 @@ def test_the_order_in_which_keys_were_set_does_not_show() -> None:
     assert encode({"a": 1, "b": 2, "c": 3}) == encode({"c": 3, "b": 2, "a": 1})
 
 
-def test_plain_values_are_those_of_json() -> None:
-    assert plain({"said": (UserSaid("Go."),)}) == {"said": [{"text": "Go.", "attachments": [], "kind": "UserSaid"}]}
-
-
 @pytest.mark.parametrize("value", [math.nan, math.inf, [-math.inf], "\ud800", {"\udfff": 1}])
 def test_what_has_no_form_in_json_or_utf_8_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match=r"JSON compliant|surrogates not allowed"):
         encode(value)
 
 
-@pytest.mark.parametrize("value", [{1, 2}, frozenset(), b"bytes", object(), UserSaid, {1: "a"}, {None: "a"}])
+@pytest.mark.parametrize("value", [{1, 2}, frozenset(), b"bytes", object(), UserSaid])
 def test_what_is_neither_json_nor_a_dataclass_is_refused(value: object) -> None:
-    with pytest.raises(TypeError, match=r"has no canonical JSON form|an object key must be text"):
+    with pytest.raises(TypeError, match=r"has no canonical JSON form"):
         encode(value)
 
 

@@ -115,7 +115,7 @@ async def test_an_answer_is_recorded_with_what_was_sent_for_it() -> None:
     here = World(POLICY, model, LedgerToolbox(lambda call: filed("done")))
     await here.begin()
     log = await here.wake()
-    sent = [(prompt.size, digest(b"\n".join(prompt.body))) for prompt, _ in model.asked]
+    sent = [(prompt.size, digest(b"".join(piece + b"\n" for piece in prompt.body))) for prompt, _ in model.asked]
     answers = [event for event in log.events if isinstance(event, ModelAnswered)]
     assert [(answer.prompt_bytes, answer.prompt_digest) for answer in answers] == sent
 

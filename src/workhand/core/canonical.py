@@ -9,7 +9,6 @@ A prompt prefix can only stay in a provider's cache if these bytes never move.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from hashlib import sha256
@@ -24,21 +23,7 @@ def encode(value: object) -> bytes:
     Accepts JSON values, tuples (as arrays) and dataclasses (as objects).
     Raises ``TypeError`` or ``ValueError`` for anything without a canonical form.
     """
-    text = json.dumps(plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode()
-
-
-def plain(value: object) -> Json:
-    """Turn tuples and dataclasses into the lists and dicts that JSON has."""
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
-    if isinstance(value, tuple | list):
-        return [plain(each) for each in value]
-    if isinstance(value, Mapping):
-        return {_key(key): plain(each) for key, each in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        return {name: plain(getattr(value, name)) for name in _names(type(value))}
-    raise TypeError(f"{type(value).__name__} has no canonical JSON form")
+    return _ENCODER.encode(value).encode()
 
 
 def digest(content: bytes) -> str:
@@ -46,12 +31,18 @@ def digest(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
+def _shallow(value: object) -> dict[str, object]:
+    """Turn a dataclass into an object; the encoder goes on with what is in it."""
+    if not is_dataclass(value) or isinstance(value, type):
+        raise TypeError(f"{type(value).__name__} has no canonical JSON form")
+    return {name: getattr(value, name) for name in _names(type(value))}
+
+
 @cache
 def _names(kind: type) -> tuple[str, ...]:
     return tuple(each.name for each in fields(kind))
 
 
-def _key(key: object) -> str:
-    if not isinstance(key, str):
-        raise TypeError(f"an object key must be text, not {key!r}")
-    return key
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_shallow
+)

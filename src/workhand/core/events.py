@@ -126,7 +126,7 @@ class ModelAnswered:
     usage: Usage
     model: str
     prompt_bytes: int  # size of the body and tail that were sent, for calibration
-    prompt_digest: str  # SHA-256 over the body that was sent
+    prompt_digest: str  # SHA-256 over the body that was sent, a line feed after each piece
     first_token_s: float | None = None
     duration_s: float | None = None
     dropped_calls: int = 0  # calls after the first: one action a turn

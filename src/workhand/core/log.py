@@ -36,6 +36,8 @@ class Log:
     spent: Spent = NOTHING  # by everything on record, in view or not
     last: Mapping[type, int] = field(default_factory=dict, compare=False, repr=False)
     # ``last`` gives the index in ``entries`` of the latest event of each kind.
+    views: dict[object, object] = field(default_factory=dict, compare=False, repr=False)
+    # ``views`` memoises what ``render`` has built from these entries so far, by policy.
 
     @classmethod
     def of(cls, record: Iterable[Entry]) -> Log:
@@ -60,7 +62,7 @@ class Log:
             kept = (*(each for each in self.entries if each.position < event.to), entry)
             return Log(kept, self.head + 1, spent, _last(kept))
         last = {**self.last, type(event): len(self.entries)}
-        return Log((*self.entries, entry), self.head + 1, spent, last)
+        return Log((*self.entries, entry), self.head + 1, spent, last, self.views)
 
     def upto(self, index: int) -> Log:
         """Give the log as it was before the entry in view at ``index``; what it spent is left out."""
@@ -86,7 +88,9 @@ class Log:
 
     def index(self, *kinds: type) -> int:
         """Give where in view the last event of any of ``kinds`` is; -1 if there is none."""
-        return max((self.last.get(kind, -1) for kind in kinds), default=-1)
+        if len(kinds) == 1:
+            return self.last.get(kinds[0], -1)
+        return max([self.last.get(kind, -1) for kind in kinds])
 
     def since(self, *kinds: type) -> Iterator[Event]:
         """Give the events after the last one of any of ``kinds``, oldest first."""

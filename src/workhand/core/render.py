@@ -9,7 +9,6 @@ So between reductions the body only grows, and equal logs give equal bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import lru_cache
 
 from workhand.core import canonical, recital, variation
@@ -32,23 +31,17 @@ LAST_CALL = (
     "say what is done and what is not, and attach the files there are."
 )
 
+HEADER_END = 1  # the index of the system piece
+
 
 def render(log: Log, policy: Policy) -> Prompt:
     """Give the prompt for the next answer."""
-    body = list(_header(policy))
-    asked = [len(body) - 1]  # where the bodies of earlier requests ended; the header always counts
+    view = _view(log, policy)
     reduced = _reduced_since_asked(log)
-    cut: int | None = None  # the first piece that a reduction has changed since then
-    for entry, piece in _history(log, policy):
-        event = entry.event
-        if isinstance(event, ModelAnswered):
-            asked.append(len(body) - 1)
-        elif cut is None and isinstance(event, ToolReturned) and event.call_id in reduced:
-            cut = len(body)
-        body.append(piece)
-    unchanged = max(end for end in asked if cut is None or end < cut)
-    breakpoints = sorted({asked[0], unchanged, len(body) - 1})
-    return Prompt(tuple(body), recital.recite(log, policy), tuple(breakpoints), policy.answer_tokens_max)
+    cut = min((view.places[id] for id in reduced if id in view.places), default=len(view.body))
+    unchanged = max(end for end in view.asked if end < cut)
+    breakpoints = sorted({HEADER_END, unchanged, len(view.body) - 1})
+    return Prompt(tuple(view.body), recital.recite(log, policy), tuple(breakpoints), policy.answer_tokens_max)
 
 
 def compacted_calls(log: Log) -> frozenset[str]:
@@ -59,8 +52,72 @@ def compacted_calls(log: Log) -> frozenset[str]:
 
 
 def _reduced_since_asked(log: Log) -> frozenset[str]:
+    """Give the calls whose results a reduction has changed since the latest request."""
+    if log.index(ResultsCompacted) < log.index(ModelAnswered):
+        return frozenset()
     fresh = log.since(ModelAnswered)
     return frozenset(id for event in fresh if isinstance(event, ResultsCompacted) for id in event.call_ids)
+
+
+def _view(log: Log, policy: Policy) -> _View:
+    """Bring the view that the log carries up to date, or begin anew where the log has gone another way."""
+    view = log.views.get(policy)
+    if not isinstance(view, _View) or not view.is_of(log) or log.index(ResultsCompacted) >= view.count:
+        view = log.views[policy] = _View(policy, compacted_calls(log))
+    for entry in log.entries[view.count :]:
+        view.show(entry)
+    return view
+
+
+class _View:
+    """The body as far as it is built: a fold over the entries, since it only grows."""
+
+    def __init__(self, policy: Policy, compacted: frozenset[str]) -> None:
+        self.body: list[bytes] = list(_header(policy))
+        self.asked = [HEADER_END]  # where the bodies of earlier requests ended; the header always counts
+        self.places: dict[str, int] = {}  # of the results, by call
+        self.count = 0  # entries shown
+        self.latest: Entry | None = None
+        self._seed = policy.variation_seed
+        self._compacted = compacted
+        self._tools: dict[str, str] = {}  # of the calls that are open
+        self._held: list[bytes] = []
+        self._machines = 0
+
+    def is_of(self, log: Log) -> bool:
+        """Say whether what is shown is how the log begins."""
+        return self.count <= len(log.entries) and (not self.count or log.entries[self.count - 1] is self.latest)
+
+    def show(self, entry: Entry) -> None:
+        """Add what an entry says, in wire order.
+
+        Providers want a call's result right behind the call, so whatever else was
+        recorded while a call was open is shown after its result.
+        """
+        event = entry.event
+        if isinstance(event, ModelAnswered):
+            self._tools.update((call.id, call.tool) for call in event.calls)
+            self.asked.append(len(self.body) - 1)
+            self.body.append(entry.pieces.get("answer") or _keep(entry, "answer", _answer(event)))
+        elif isinstance(event, ToolReturned):
+            self._show_result(entry, event)
+        elif isinstance(event, SandboxOpened):
+            self._machines += 1
+            if self._machines > 1:
+                self._held.append(_said(RESTARTED))
+        elif text := _text_of(event):
+            self._held.append(entry.pieces.get("said") or _keep(entry, "said", _said(text)))
+        if self._held and not self._tools:
+            self.body += self._held
+            self._held.clear()
+        self.count += 1
+        self.latest = entry
+
+    def _show_result(self, entry: Entry, event: ToolReturned) -> None:
+        tool = self._tools.pop(event.call_id, "")
+        form = f"{'compact' if event.call_id in self._compacted else 'full'}:{self._seed}"
+        self.places[event.call_id] = len(self.body)
+        self.body.append(entry.pieces.get(form) or _keep(entry, form, _result(entry.position, event, tool, form)))
 
 
 @lru_cache(maxsize=64)
@@ -70,36 +127,6 @@ def _header(policy: Policy) -> tuple[bytes, bytes]:
         for spec in policy.tools
     ]
     return canonical.encode({"tools": tools}), canonical.encode({"role": "system", "text": policy.system_prompt})
-
-
-def _history(log: Log, policy: Policy) -> Iterator[tuple[Entry, bytes]]:
-    """Give the pieces of the history in wire order.
-
-    Providers want a call's result right behind the call, so whatever else was
-    recorded while a call was open is shown after its result.
-    """
-    compacted = compacted_calls(log)
-    held: list[tuple[Entry, bytes]] = []
-    tools: dict[str, str] = {}  # of the calls that are open
-    machines = 0
-    for entry in log.entries:
-        event = entry.event
-        if isinstance(event, ModelAnswered):
-            tools.update((call.id, call.tool) for call in event.calls)
-            yield entry, entry.pieces.get("answer") or _keep(entry, "answer", _answer(event))
-        elif isinstance(event, ToolReturned):
-            tool = tools.pop(event.call_id, "")
-            form = f"{'compact' if event.call_id in compacted else 'full'}:{policy.variation_seed}"
-            yield entry, entry.pieces.get(form) or _keep(entry, form, _result(entry.position, event, tool, form))
-        elif isinstance(event, SandboxOpened):
-            machines += 1
-            if machines > 1:
-                held.append((entry, _said(RESTARTED)))
-        elif text := _text_of(event):
-            held.append((entry, entry.pieces.get("said") or _keep(entry, "said", _said(text))))
-        if held and not tools:
-            yield from held
-            held.clear()
 
 
 def _text_of(event: object) -> str:

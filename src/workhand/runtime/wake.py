@@ -35,7 +35,7 @@ from workhand.core.mask import Mask
 from workhand.core.policy import Policy
 from workhand.core.ports import Claim, Clock, Delta, EventStore, Model, Retry, Toolbox
 from workhand.core.render import render
-from workhand.errors import ConfigError, ModelError, SandboxLost, WorkhandError
+from workhand.errors import ConfigError, ModelError, SandboxLost
 
 Viewer: TypeAlias = Callable[[Entry | Delta], None]
 """Sees every entry once it is durable, and live output as it comes."""
@@ -66,6 +66,14 @@ class Runtime:
         return await _Wake(self, claim, log).run()
 
 
+@dataclass(frozen=True, slots=True)
+class _AtWork:
+    """A model call or a tool that runs, and which events in the inbox stop it."""
+
+    scope: anyio.CancelScope
+    stops: Callable[[Event], bool]
+
+
 class _Wake:
     """One waking of one session: its log, and what of it is not yet durable."""
 
@@ -75,10 +83,21 @@ class _Wake:
         self.log = log
         self.policy: Policy = log.policy
         self.sent = _Sent()
+        self.at_work: _AtWork | None = None
         self.pending: list[Event] = []
         self.originals: list[bytes] = []  # of the results that are pending
 
     async def run(self) -> Log:
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self.listen)
+                await self.carry_on()
+                group.cancel_scope.cancel()
+        except BaseExceptionGroup as wrapped:  # the caller knows nothing of a group
+            raise wrapped.exceptions[0] from None
+        return self.log
+
+    async def carry_on(self) -> None:
         if open_call(self.log) is None:
             await self.take_inbox()
         if not _begins(self.log) and not isinstance(decide(self.log, self.policy), WaitForUser | Finished):
@@ -98,7 +117,7 @@ class _Wake:
                 case WaitForUser() | Finished():
                     if not (await self.flush() and await self.take_inbox()):
                         await self.rest("waiting" if isinstance(command, WaitForUser) else "ended")
-                        return self.log
+                        return
                 case _:
                     assert_never(command)
 
@@ -150,29 +169,23 @@ class _Wake:
 
     async def until_told(self, work: Awaitable[tuple[Event, ...]], stops: Callable[[Event], bool]) -> tuple[Event, ...]:
         """Do ``work``, unless an event in the inbox stops it first."""
-        done: list[tuple[Event, ...]] = []
-        failed: list[WorkhandError] = []
-
-        async def listen() -> None:
-            stopped = False
-            while not stopped:
-                await anyio.sleep(INBOX_POLL_S)
-                stopped = any(map(stops, await self.ports.store.peek(self.claim.session)))
-            group.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(listen)
-            try:
-                done.append(await work)
-            except WorkhandError as error:  # raised outside: a task group would wrap it
-                failed.append(error)
-            group.cancel_scope.cancel()
-        if failed:
-            raise failed[0]
-        if done:
-            return done[0]
+        self.at_work = _AtWork(anyio.CancelScope(), stops)
+        done: tuple[Event, ...] = ()
+        with self.at_work.scope as scope:
+            done = await work
+        self.at_work = None
+        if not scope.cancelled_caught:
+            return done
         last = self.log.entries[-1].event
         return (_unknown(last.call_id, CANCELLED),) if isinstance(last, ToolStarted) else ()
+
+    async def listen(self) -> None:
+        """Stop what is at work when somebody, in whatever process, has left a reason in the inbox."""
+        while True:
+            await anyio.sleep(INBOX_POLL_S)
+            work = self.at_work
+            if work is not None and any(map(work.stops, await self.ports.store.peek(self.claim.session))):
+                work.scope.cancel()
 
     @staticmethod
     def is_cancellation(event: Event) -> bool:
