@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 TASK = "Read notes.txt, then write good morning to hello.txt"
 STEPS = ("plan_update", "file_read", "file_write", "plan_update", "message_result")
 NOTES = "".join(f"{i:>2}. What the model reads at every step is designed, and cheap.\n" for i in range(1, 25))
+MEASURED_PROMPTS = 4  # of the session's, to keep the tour under a minute
 TRIGGER_TOKENS = 1_000  # so low that this short session compacts once
 
 INTRODUCTION = """\
@@ -87,7 +88,6 @@ class Tour:
 async def _demo(settings: Settings, as_json: bool) -> int:
     from workhand.cli import wiring
     from workhand.cli.view import open_view
-    from workhand.lab import reuse
 
     view = open_view(Log(), as_json=as_json)
     if not as_json:
@@ -96,19 +96,32 @@ async def _demo(settings: Settings, as_json: bool) -> int:
         tour = await _tour(model, view)
         if not as_json:
             _tell(tour)
-            click.echo("Now the same prompts again, in a fresh session each, to measure what the cache is worth ...")
-        asked = list(zip(reuse.requests(tour.log), tour.masks, strict=True))
-        shapes = {
-            "append_only": reuse.as_sent,
-            "timestamp_in_front": reuse.timestamp_in_front,
-            "tools_removed": reuse.tools_removed,
-        }
-        measured = {
-            name: await reuse.measure(model, asked, shape, session=f"demo-{name}-{wiring.new_id()}")
-            for name, shape in shapes.items()
-        }
+        measured = await _measure(model, tour, as_json)
     _report(tour, measured, as_json)
     return 0
+
+
+async def _measure(model: Model, tour: Tour, as_json: bool) -> dict[str, Reuse]:
+    """Send the session's first prompts again in three shapes, each in a session of its own."""
+    from workhand.cli import wiring
+    from workhand.lab import reuse
+
+    asked = list(zip(reuse.requests(tour.log), tour.masks, strict=True))[:MEASURED_PROMPTS]
+    shapes = {
+        "append_only": reuse.as_sent,
+        "timestamp_in_front": reuse.timestamp_in_front,
+        "tools_removed": reuse.tools_removed,
+    }
+    if not as_json:
+        click.echo(f"What the cache is worth: the first {len(asked)} prompts again, each row in a fresh session.\n")
+        click.echo(f"  {'tokens':<22}{'processed':>10}{'reused':>10}{'share':>9}{'first token, median':>22}")
+    measured: dict[str, Reuse] = {}
+    for name, shape in shapes.items():
+        row = measured[name] = await reuse.measure(model, asked, shape, session=f"demo-{wiring.new_id()}")
+        if not as_json:
+            counts = f"{row.processed:>10,}{row.reused:>10,}{row.hit:>9.1%}"
+            click.echo(f"  {name.replace('_', ' '):<22}{counts}{f'{row.ttft_ms_p50:,.0f} ms':>22}")
+    return measured
 
 
 async def _tour(model: Model, view: View) -> Tour:
@@ -196,18 +209,6 @@ def _report(tour: Tour, measured: dict[str, Reuse], as_json: bool) -> None:
         }
         click.echo(canonical.encode({"demo": {**rows, "restored_bytes_equal": tour.restored_bytes_equal}}).decode())
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="Tokens of the same prompts, measured on this machine", title_justify="left")
-    for column in ("", "processed", "reused", "share reused", "first token, median"):
-        table.add_column(column, justify="left" if not column else "right")
-    for name, row in measured.items():
-        cells = (f"{row.processed:,}", f"{row.reused:,}", f"{row.hit:.1%}", f"{row.ttft_ms_p50:,.0f} ms")
-        table.add_row(name.replace("_", " "), *cells)
-    Console().print(table)
-    click.echo(
-        f"In the session itself the mask changed at every step: {valid} of {len(answers)} calls valid, "
-        f"{session.hit:.1%} reused, with a compaction and the recital, and not one byte of the tool list moved."
-    )
+    click.echo(f"\nIn the session itself the mask changed at every step: {valid} of {len(answers)} calls valid,")
+    click.echo(f"{session.hit:.1%} of the tokens reused, compaction and recital included; the tool list never moved.")
     click.echo("Token counts are the model's own and do not depend on load; times do.")
