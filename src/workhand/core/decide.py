@@ -106,8 +106,8 @@ def allowed(log: Log, policy: Policy) -> Mask:
     """Say which tools may be called now.
 
     The last call under a limit delivers; a new message of the user is answered
-    before anything else is done (S1); a plan exists before work starts (S2), and
-    what follows a plan is work, not the plan again.
+    before anything else is done; a plan exists before work starts; and what follows a
+    plan is work, not the plan again.
     """
     names = [spec.name for spec in policy.tools]
     if _last_call_pending(log):

@@ -1,7 +1,8 @@
 """Which tools are allowed now.
 
 A mask never removes a tool: the tool list in the prompt stays as it is, byte
-for byte, and the mask constrains what may be chosen (S1: "mask, don't remove").
+for byte, and the mask constrains what may be chosen ("mask, don't remove": Ji,
+"Context Engineering for AI Agents: Lessons from Building Manus", 2025).
 The three modes are those of function calling: ``auto`` may also answer with
 text, ``required`` must call some tool, ``specified`` must call one of a subset.
 """

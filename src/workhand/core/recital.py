@@ -1,8 +1,9 @@
 """The plan, recited at the end of the context.
 
-What stands last is attended to most (S1).  The recital lives in the prompt's
-tail, after the last cache breakpoint, and is not kept: it costs its own few
-tokens on each call and never a cached one.
+What stands last is attended to most ("manipulate attention through recitation": Ji,
+"Context Engineering for AI Agents: Lessons from Building Manus", 2025).
+The recital lives in the prompt's tail, after the last cache breakpoint, and is not
+kept: it costs its own few tokens on each call and never a cached one.
 """
 
 from __future__ import annotations

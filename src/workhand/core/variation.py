@@ -1,6 +1,7 @@
 """Small structured variation in how observations are presented.
 
-A model that sees one pattern repeated falls into it (S1: "don't get few-shotted").
+A model that sees one pattern repeated falls into it ("don't get few-shotted": Ji,
+"Context Engineering for AI Agents: Lessons from Building Manus", 2025).
 The wording is chosen by position, from a digest and never from a random
 generator, so that it varies to the model and is identical on every replay.
 """
