@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from typing import Any
 
 import pytest
-from anyio import to_thread
 
 from tests.cli.command import BEGIN, DELIVER, PLAN, Ran, Workhand, shell
-from tests.models.fault_server import Reply, fault_server
 from workhand.cli.main import EPILOG
 
-MODEL, LIMIT, STUCK = 4, 8, 9
+CONFIG, MODEL, LIMIT, STUCK = 3, 4, 8, 9
 FILE = shell("echo so far > partly.txt")
 PARTLY: dict[str, Any] = {
     "tool": "message_result",
@@ -64,31 +61,11 @@ def test_a_model_that_never_calls_anything_is_stuck(workhand: Workhand) -> None:
     assert "stuck" in ran.out
 
 
-@pytest.mark.anyio
-async def test_a_model_of_unknown_price_is_stopped_by_a_limit_on_cost(workhand: Workhand) -> None:
-    workhand.environment["OPENAI_API_KEY"] = "key"
-    async with fault_server(answer("plan_update", PLAN["arguments"])) as server:
-        workhand.environment["OPENAI_BASE_URL"] = server.base_url
-        ran = await to_thread.run_sync(
-            lambda: workhand(
-                "run", "--sandbox", "unsafe", "--model", "openai-chat:homemade", "--max-cost", "1", "Do it"
-            )
-        )
-    assert ran.code == LIMIT
-    assert "unknown price" in ran.out + ran.err
-
-
-def answer(tool: str, arguments: dict[str, Any]) -> Reply:
-    """Give a stream with one call in it."""
-    function = {"name": tool, "arguments": json.dumps(arguments)}
-    call = {"index": 0, "id": "x", "type": "function", "function": function}
-    chunks = (
-        {"choices": [{"index": 0, "delta": {"role": "assistant", "tool_calls": [call]}, "finish_reason": None}]},
-        {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
-        {"choices": [], "usage": {"prompt_tokens": 1_000, "completion_tokens": 20}},
-    )
-    events = [json.dumps({"id": "1", "object": "chat.completion.chunk", "model": "homemade"} | each) for each in chunks]
-    return Reply("".join(f"data: {event}\n\n" for event in (*events, "[DONE]")).encode())
+def test_a_limit_on_cost_is_refused_where_the_price_is_unknown(workhand: Workhand) -> None:
+    workhand.environment["OPENAI_BASE_URL"] = "http://127.0.0.1:9/v1"
+    ran = workhand("run", "--model", "openai-chat:homemade", "--max-cost", "1", "Do it")
+    assert ran.code == CONFIG
+    assert "The price of openai-chat:homemade is unknown" in ran.err
 
 
 def test_a_model_that_is_not_there_ends_with_four_and_the_session_can_be_resumed(workhand: Workhand) -> None:

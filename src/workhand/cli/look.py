@@ -23,7 +23,7 @@ from workhand.core.events import (
     ToolReturned,
     UserSaid,
 )
-from workhand.core.log import Log
+from workhand.core.log import Entry, Log
 from workhand.core.ports import SessionRow
 from workhand.core.render import render
 from workhand.errors import ConfigError
@@ -44,6 +44,7 @@ def sessions_command(as_json: bool) -> None:
 @click.command("show")
 @click.argument("session")
 @click.option("--events", "what", flag_value="events", help="Every event, with its position.")
+@click.option("--errors", "what", flag_value="errors", help="Every failure, with its trace, and the call that failed.")
 @click.option("--plan", "what", flag_value="plan", help="The plan as it stands.")
 @click.option("--context", "what", flag_value="context", help="What fills the context, and every call's cache share.")
 @click.option("--prompt", type=click.IntRange(0), metavar="N", help="What the model read at position N, byte for byte.")
@@ -125,6 +126,8 @@ async def _show(settings: Settings, prefix: str, what: str, position: int, as_js
                 seen = f"{entry.position:>5}  {words.when(entry.at)}  {type(entry.event).__name__:<16} "
                 call = f"{entry.event.call_id}: " if isinstance(entry.event, ToolReturned) else ""
                 click.echo(entry_json(entry) if as_json else seen + call + words.line(entry.event))
+        case "errors":
+            _show_errors(record, as_json)
         case "plan":
             _show_plan(log, as_json)
         case "prompt":
@@ -133,6 +136,21 @@ async def _show(settings: Settings, prefix: str, what: str, position: int, as_js
             _show_context(log, as_json)
         case _:
             _show_summary(settings, row, log, as_json)
+
+
+def _show_errors(record: tuple[Entry, ...], as_json: bool) -> None:
+    calls = {call.id: call for entry in record if isinstance(entry.event, ModelAnswered) for call in entry.event.calls}
+    for entry in record:
+        event = entry.event
+        if not isinstance(event, ToolReturned) or event.observation.ok:
+            continue
+        call = calls[event.call_id]
+        if as_json:
+            facts = {"position": entry.position, "call": call, "how": event.how, "text": event.observation.full}
+            click.echo(canonical.encode(facts).decode())
+        else:
+            click.echo(f"{entry.position:>5}  {event.call_id}  {event.how:<8} {words.call_line(call)}")
+            click.echo("".join(f"       {line}\n" for line in words.clean(event.observation.full).splitlines()))
 
 
 def _show_plan(log: Log, as_json: bool) -> None:

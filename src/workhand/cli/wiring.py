@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from workhand.agents import executor
 from workhand.cli.place import Place
 from workhand.cli.settings import Settings
-from workhand.core.events import SessionStarted, UserSaid
+from workhand.core.events import SessionStarted, Usage, UserSaid
 from workhand.core.log import Entry
 from workhand.core.policy import Limits, Policy
 from workhand.core.ports import EventStore, Sandbox, SessionRow
@@ -127,6 +127,8 @@ async def new_policy(
     settings: Settings, name: str, model: OpenableModel, *, seed: str, limits: Limits, steps_given: bool
 ) -> Policy:
     """Choose the policy of a new session; the context window is asked of the server."""
+    if limits.cost_usd is not None and not _is_priced(settings, name):
+        raise ConfigError(f"The price of {name} is unknown, so --max-cost cannot be kept; use --max-tokens.")
     local = name.startswith("local")
     if local and not steps_given:
         limits = Limits(LOCAL_STEPS, limits.tokens, limits.cost_usd, limits.seconds)
@@ -142,6 +144,14 @@ async def new_policy(
         answer_tokens_max=LOCAL_ANSWER_TOKENS if local else ANSWER_TOKENS,
         prompt="executor-small" if local else "executor",
     )
+
+
+def _is_priced(settings: Settings, name: str) -> bool:
+    from workhand.models.prices import cost_usd
+
+    provider, _, model = name.partition(":")
+    usage = Usage(input_tokens=1_000, output_tokens=1_000)
+    return provider != "openai-chat" or cost_usd(model, settings.openai_chat.base_url, usage) is not None
 
 
 def fork_model_state(settings: Settings, name: str, parent: str, child: str) -> None:
