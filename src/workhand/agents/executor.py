@@ -12,7 +12,7 @@ from workhand.core.policy import Limits, Policy, Window
 from workhand.tools.specs import specs
 
 TRIGGER_SHARE = 0.8  # of the pre-rot threshold or of what the window leaves, whichever is less
-ANSWER_SHARE_MAX = 0.25  # of the window that an answer may take
+ANSWER_SHARE_MAX = 0.125  # of the window that an answer may take
 PRE_ROT_TOKENS = 128_000
 
 

@@ -40,6 +40,14 @@ EXIT: tuple[tuple[type[errors.WorkhandError], int], ...] = (
     (errors.SandboxError, 5),
     (errors.StoreError, 6),
 )
+EXPECTED = (
+    click.exceptions.Exit,
+    click.Abort,
+    click.ClickException,
+    errors.WorkhandError,
+    KeyboardInterrupt,
+    BrokenPipeError,
+)
 EPILOG = """\b
 Exit codes: 0 done, 1 a fault of Workhand itself, 2 wrong usage, 3 something is not configured,
 4 the model failed, 5 no sandbox, 6 the session store, 7 waiting for your answer, 8 a limit was
@@ -78,23 +86,30 @@ def main() -> NoReturn:
     """Run the command line and end the process with a documented exit code."""
     try:
         workhand(standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    except BrokenPipeError:  # whoever read our output has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except click.ClickException as wrong:
-        wrong.show()
-        sys.exit(wrong.exit_code)
-    except (errors.WorkhandError, BaseExceptionGroup) as raised:
-        leaf = _leaf(raised)
-        if not isinstance(leaf, errors.WorkhandError):
-            raise
-        click.echo(f"workhand: {leaf}", err=True)
-        sys.exit(next((code for kind, code in EXIT if isinstance(leaf, kind)), 1))
+    except BaseExceptionGroup as wrapped:
+        sys.exit(_end(_leaf(wrapped)))
+    except EXPECTED as raised:
+        sys.exit(_end(raised))
     sys.exit(0)
+
+
+def _end(raised: BaseException) -> int:
+    """Say what a person needs to know of what ended the command, and give its exit code."""
+    match raised:
+        case click.exceptions.Exit(exit_code=code):
+            return int(code)
+        case click.Abort() | KeyboardInterrupt():
+            return 130
+        case click.ClickException():
+            raised.show()
+            return raised.exit_code
+        case errors.WorkhandError():
+            click.echo(f"workhand: {raised}", err=True)
+            return next((code for kind, code in EXIT if isinstance(raised, kind)), 1)
+        case BrokenPipeError() | SystemExit():  # whoever read our output has enough; rich exits at once
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+    raise raised
 
 
 def _leaf(error: BaseException) -> BaseException:

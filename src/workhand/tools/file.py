@@ -64,7 +64,7 @@ async def file_read(asked: FileRead, sandbox: Sandbox) -> Result:
 async def file_write(asked: FileWrite, sandbox: Sandbox) -> Result:
     content = asked.content.encode(errors="replace")
     await sandbox.write(asked.path, content)
-    size = f"{len(content.splitlines()):,} lines, {len(content):,} bytes"
+    size = f"{_count(len(content.splitlines()), 'line')}, {_count(len(content), 'byte')}"
     return Result(f"wrote {asked.path}: {size}", f"file_write {asked.path}: {size}")
 
 
@@ -77,7 +77,7 @@ async def file_edit(asked: FileEdit, sandbox: Sandbox) -> Result:
     if count > 1 and not asked.every:
         return _failure(f"`old` occurs {count} times in {asked.path}; give more of the text around it, or set every.")
     await sandbox.write(asked.path, content.replace(old, new))
-    done = f"{asked.path}: {count} place{'s' if count > 1 else ''} replaced"
+    done = f"{asked.path}: {_count(count, 'place')} replaced"
     return Result(done, f"file_edit {done}")
 
 
@@ -90,8 +90,8 @@ async def file_find(asked: FileFind, sandbox: Sandbox) -> Result:
         return _failure(f"The search for {what} under {asked.path} failed: {reason}")
     lines = went.stdout.splitlines(keepends=True)
     shown = b"".join(lines[:FIND_LINES_MAX])
-    count = f"{len(lines):,}{'+' if went.dropped_bytes or len(lines) > FIND_LINES_MAX else ''}"
-    found = f"{count} {'lines' if asked.regex else 'files'} match {what} under {asked.path}"
+    more = " or more" if went.dropped_bytes else ""
+    found = f"{_count(len(lines), 'line' if asked.regex else 'file')}{more} found: {what} under {asked.path}"
     return Result(found, f"file_find: {found}", shown)
 
 
@@ -117,6 +117,10 @@ def _globs(asked: FileFind) -> str:
     ours = "" if asked.path.startswith(".workhand") else "--glob '!.workhand'"
     wanted = f"--glob {shlex.quote(asked.glob)}" if asked.glob else ""
     return f"--hidden --no-ignore --glob '!.git' {ours} {wanted}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _failure(text: str) -> Result:

@@ -24,6 +24,7 @@ from workhand.tools.message import Deliver
 from workhand.tools.result import Result
 
 RESULTS = ".workhand/results"
+IGNORE = ".workhand/.gitignore"
 FILED_BYTES_MIN = 600  # a result shorter than this is never worth a pointer
 
 OpenSandbox: TypeAlias = Callable[[], Awaitable[Sandbox]]
@@ -38,6 +39,7 @@ class SandboxToolbox:
         self.deliver = deliver
         self.sandbox: Sandbox | None = None
         self.announced = False
+        self.filed = False
 
     async def run(self, call: ToolCall, watch: Watch) -> Outcome:
         asked = read_arguments(call)
@@ -110,6 +112,9 @@ class SandboxToolbox:
             full = f"{result.head}\n{text}"
             return Outcome(Observation(full, result.compact, result.ok, blob), original)
         path = f"{RESULTS}/{call.id}-{call.tool}.txt"
+        if not self.filed:  # keep our bookkeeping out of a repository that is the workspace
+            await sandbox.write(IGNORE, b"*\n")
+            self.filed = True
         await sandbox.write(path, original)
         whole = result.admit or gate.admits(text, ok=result.ok, policy=self.policy)
         shown = text if whole else gate.preview(text, path, self.policy)
