@@ -61,6 +61,7 @@ def test_the_same_task_runs_over_http_against_the_models_own_server(workhand: Wo
     try:
         assert serving.stdout is not None
         exported = dict(word.split("=", 1) for word in shlex.split(serving.stdout.readline())[1:])
+        workhand.settings("[openai-chat]\nwindow_tokens = 3_072\n")  # short answers: a small model fills what it may
         ran = workhand("run", "--model", "openai-chat:local", "--max-steps", "2", "--json", TASK, **exported)
     finally:
         serving.send_signal(signal.SIGTERM)

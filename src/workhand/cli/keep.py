@@ -12,6 +12,7 @@ import click
 from workhand.cli import place as places
 from workhand.cli import words
 from workhand.cli.settings import Settings, load
+from workhand.core.decide import open_call
 from workhand.core.events import Forked, ModelAnswered, Rewound, SessionStarted, UserSaid
 from workhand.core.log import Log
 from workhand.core.ports import SessionRow
@@ -157,6 +158,10 @@ def _check_position(log: Log, position: int) -> None:
     first = log.index(SessionStarted) + 2
     if not first <= position <= log.head:
         raise ConfigError(f"Position {position} cannot be chosen; give one from {first} to {log.head}.")
+    before = Log.of(entry for entry in log.entries if entry.position < position)
+    if call := open_call(before):  # its tool would run again
+        asked = before.entries[before.index(ModelAnswered)].position
+        raise ConfigError(f"Position {position} is inside call {call.id}; give {asked}, where the model chose it.")
 
 
 def _check_idle(row: SessionRow) -> None:

@@ -9,7 +9,7 @@ The file is ``$WORKHAND_CONFIG``, or ``~/.config/workhand/config.toml``:
     [openai-chat]
     base_url = "https://api.openai.com/v1"
     api_key = "..."                       # or, better, in $OPENAI_API_KEY
-    window_tokens = 400000                # only where the server does not tell
+    window_tokens = 200000                # use no more; needed where the server does not tell
     tool_format = "auto"                  # or "native", "json"
 
 The environment wins over the file: ``WORKHAND_MODEL``, ``WORKHAND_HOME``,
@@ -35,7 +35,7 @@ CACHE = Path("~/.cache/workhand")
 class OpenAIChat:
     base_url: str = "https://api.openai.com/v1"
     api_key: str = field(default="", repr=False)
-    window_tokens: int = 0  # 0: ask the server
+    window_tokens: int = 0  # 0: what the server tells
     tool_format: Literal["auto", "native", "json"] = "auto"
 
 

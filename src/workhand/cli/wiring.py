@@ -132,10 +132,11 @@ async def new_policy(
     local = name.startswith("local")
     if local and not steps_given:
         limits = Limits(LOCAL_STEPS, limits.tokens, limits.cost_usd, limits.seconds)
+    chosen = 0 if local else settings.openai_chat.window_tokens
     try:
-        window = await model.window() or settings.openai_chat.window_tokens or None
+        window = min(filter(None, (await model.window(), chosen)), default=None)
     except ModelUnavailable:  # the first request will say so, in a session that can be resumed
-        window = settings.openai_chat.window_tokens or None
+        window = chosen or None
     return executor.policy(
         name,
         seed=seed,
