@@ -130,6 +130,7 @@ class _Wake:
         def watch(live: Delta | Retry | SandboxOpened) -> None:
             if isinstance(live, Retry):
                 retries.append(ModelRetried(live.reason, live.attempt, live.delay_s))
+                self.ports.viewer(Delta("text", f"\n[{live.reason} Trying again in {live.delay_s:.1f} s.]\n"))
             elif isinstance(live, Delta):
                 self.ports.viewer(live)
 
