@@ -134,3 +134,12 @@ def test_the_time_of_a_tool_is_work_although_a_machine_was_opened_for_it() -> No
 
 def test_a_clock_that_is_set_back_gives_no_time_back() -> None:
     assert log(UserSaid("Go.")).then(answered(), at=0.0).spent.seconds == 0.0
+
+
+def test_a_log_up_to_an_entry_knows_the_latest_of_each_kind_as_if_it_had_never_gone_on() -> None:
+    grown = Log()
+    for text in ("a", "b"):
+        grown = grown.then(UserSaid(text)).then(Paused()).then(Resumed()).then(UserSaid(text * 2))
+    assert [dict(grown.upto(index).last) for index in range(len(grown.entries))] == [
+        dict(Log.of(grown.entries[:index]).last) for index in range(len(grown.entries))
+    ]

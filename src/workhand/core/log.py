@@ -66,8 +66,16 @@ class Log:
 
     def upto(self, index: int) -> Log:
         """Give the log as it was before the entry in view at ``index``; what it spent is left out."""
-        kept = self.entries[:index]
-        return Log(kept, self.entries[index].position, NOTHING, _last(kept))
+        last = {kind: at for kind, at in self.last.items() if at < index}
+        gone = self.last.keys() - last.keys()  # their latest before ``index`` is most often close to it
+        for at in range(index - 1, -1, -1):
+            if not gone:
+                break
+            kind = type(self.entries[at].event)
+            if kind in gone:
+                last[kind] = at
+                gone.remove(kind)
+        return Log(self.entries[:index], self.entries[index].position, NOTHING, last)
 
     @property
     def events(self) -> tuple[Event, ...]:

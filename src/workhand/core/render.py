@@ -9,6 +9,7 @@ So between reductions the body only grows, and equal logs give equal bytes.
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from functools import lru_cache
 
 from workhand.core import canonical, recital, variation
@@ -39,7 +40,7 @@ def render(log: Log, policy: Policy) -> Prompt:
     view = _view(log, policy)
     reduced = _reduced_since_asked(log)
     cut = min((view.places[id] for id in reduced if id in view.places), default=len(view.body))
-    unchanged = max(end for end in view.asked if end < cut)
+    unchanged = view.asked[bisect_left(view.asked, cut) - 1]
     breakpoints = sorted({HEADER_END, unchanged, len(view.body) - 1})
     return Prompt(tuple(view.body), recital.recite(log, policy), tuple(breakpoints), policy.answer_tokens_max)
 
