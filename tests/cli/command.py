@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-END_S = 90.0
+END_S = 180.0
 POLL_S = 0.02
 
 PLAN: dict[str, Any] = {"tool": "plan_update", "arguments": {"goal": "The goal.", "phases": ["One", "Two"], "done": 0}}
