@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,13 @@ forms = st.sampled_from(["native", "json"])
 def test_a_request_is_the_golden_one(form: Form) -> None:
     golden = (GOLDEN / f"openai_chat_{form}.json").read_bytes().rstrip(b"\n")
     assert request(PROMPT, only("file_read", "file_find"), SERVER, form) == golden
+
+
+@pytest.mark.parametrize("form", ["native", "json"])
+def test_a_server_that_wants_one_system_message_gets_the_recital_from_the_user(form: Form) -> None:
+    sent = json.loads(request(PROMPT, only("file_read"), replace(SERVER, tail_role="user"), form))
+    assert sent["messages"][-1] == {"content": "[plan]\nGoal: read a.txt.", "role": "user"}
+    assert [message["role"] for message in sent["messages"]].count("system") == 1
 
 
 @given(masks)

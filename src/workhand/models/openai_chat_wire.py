@@ -50,7 +50,8 @@ def request(prompt: Prompt, mask: Mask, server: Server, form: Form, *, session: 
     if not native:
         messages.insert(0, _system_with_tools(prompt.body[0], prompt.body[1]))
     if prompt.tail:
-        messages.append(encode({"content": prompt.tail, "role": server.tail_role}))
+        recited = prompt.tail if server.tail_role == "system" else f"[plan]\n{prompt.tail}"
+        messages.append(encode({"content": recited, "role": server.tail_role}))
     parts = {
         server.limit_name: encode(prompt.answer_tokens_max),
         "messages": b"[" + b",".join(messages) + b"]",

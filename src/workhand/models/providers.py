@@ -44,7 +44,7 @@ class ModelSettings:
     api_key: str = field(default="", repr=False)
     form: Literal["auto", "native", "json"] = "auto"
     allowed_tools: bool | None = None  # None: only where it is known to work
-    tail_role: Literal["system", "user"] = "system"
+    tail_role: Literal["system", "user"] | None = None  # None: many chat templates want only one system message
     patience: Patience = field(default_factory=Patience)
     local_sessions_max: int = 2
     local_window_tokens: int = 8_192
@@ -100,7 +100,7 @@ def _server(name: str, settings: ModelSettings) -> Server:
         api_key=settings.api_key,
         form=settings.form,
         allowed_tools=official if settings.allowed_tools is None else settings.allowed_tools,
-        tail_role=settings.tail_role,
+        tail_role=settings.tail_role or ("system" if official else "user"),
         cache_key=official,
         limit_name="max_completion_tokens" if official else "max_tokens",
     )
