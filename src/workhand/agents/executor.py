@@ -25,6 +25,7 @@ def policy(
     answer_tokens_max: int = 16_384,
     observation_tokens_max: int = 1_200,
     prompt: str = "executor",
+    recite_after_calls: int = 0,
 ) -> Policy:
     """Give the policy of an executor on ``model`` with a context window of ``window_tokens``.
 
@@ -44,4 +45,5 @@ def policy(
         answer_tokens_max=answer,
         observation_tokens_max=min(observation_tokens_max, hard // 16),
         error_tokens_max=min(8_000, hard // 8),
+        recite_after_calls=recite_after_calls,
     )

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 LOCAL_STEPS = 12  # by default on the embedded model, which is a toy as an agent
 LOCAL_ANSWER_TOKENS = 400
+LOCAL_RECITE_AFTER_CALLS = 4  # there a recital makes the last answer be evaluated again
 ANSWER_TOKENS = 16_384  # enough for a long file, and for what a model thinks before it calls
 NO_MODEL = """No model is set, so there is nobody to do the task. Any one of these sets one:
 
@@ -144,6 +145,7 @@ async def new_policy(
         limits=limits,
         answer_tokens_max=LOCAL_ANSWER_TOKENS if local else ANSWER_TOKENS,
         prompt="executor-small" if local else "executor",
+        recite_after_calls=LOCAL_RECITE_AFTER_CALLS if local else 0,
     )
 
 
