@@ -45,7 +45,7 @@ TOTAL_BYTES_MAX = 8 << 30
 WorkspaceFile: TypeAlias = tuple[str, bytes, int]  # path in the workspace, content, permissions
 
 _FLAGS = 0x080E  # how it was deflated, sizes after the content, names in UTF-8; not: encrypted, patched
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)  # the last: a compression that zipfile lacks
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)  # a compression zipfile lacks
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PERMISSIONS = 0o777
 _BLOB = re.compile(r"blobs/([0-9a-f]{64})")
