@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from typing import NoReturn
 
@@ -90,6 +91,8 @@ def main() -> NoReturn:
         sys.exit(_end(_leaf(wrapped)))
     except EXPECTED as raised:
         sys.exit(_end(raised))
+    finally:  # all is done and durable: a late Ctrl-C must not turn the exit code into a death by signal
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(0)
 
 
