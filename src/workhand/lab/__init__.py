@@ -1,1 +1,1 @@
-"""Measuring what a context policy really does to a cache."""
+"""The laboratory: recorded sessions, policies and caches, measured alike."""

@@ -1,1 +1,1 @@
-"""Readers of recorded sessions, one module a format; each turns lines into a ``Trace`` and says which it could not use."""
+"""Readers of recorded sessions, one module a format: lines in, a ``Trace`` out, with the lines that were no good."""
