@@ -1,7 +1,7 @@
 """Make the golden files of the log format: ``python -m tests.core.make_golden``.
 
-``golden/v1.jsonl`` is a log with an event of every kind, an entry a line, and
-``golden/v1.prompt`` the prompt that it renders to, a piece a line.  They stand
+``golden/v2.jsonl`` is a log with an event of every kind, an entry a line, and
+``golden/v2.prompt`` the prompt that it renders to, a piece a line.  They stand
 for the logs that people have: when a test says that they differ, the code is
 wrong, not the file.  They are made anew only for a new format, under its name;
 those of an older format stay as they are.
@@ -16,6 +16,8 @@ from workhand.core.events import (
     Attachment,
     Event,
     Forked,
+    Goal,
+    HistorySummarized,
     LimitHit,
     LimitsChanged,
     ModelAnswered,
@@ -27,12 +29,17 @@ from workhand.core.events import (
     Phase,
     Plan,
     PlanChanged,
+    Pointer,
+    PrefixBroken,
+    PricesChanged,
     ResultsCompacted,
     Resumed,
     Rewound,
     SandboxOpened,
     SessionEnded,
     SessionStarted,
+    Summary,
+    SummaryRejected,
     ToolCall,
     ToolReturned,
     ToolStarted,
@@ -40,7 +47,7 @@ from workhand.core.events import (
     UserSaid,
 )
 from workhand.core.log import Entry, Log
-from workhand.core.policy import Limits, Policy, ToolSpec, Window
+from workhand.core.policy import Limits, Policy, Prices, ReopenRate, Rules, ToolSpec, Window
 from workhand.core.render import render
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -63,6 +70,10 @@ POLICY = Policy(
     error_tokens_max=1_500,
     recite_after_calls=1,
     fruitless_answers_max=4,
+    prices=Prices(0.1, 1.0, 4.0, 600.0, 200_000, 2.0),
+    rules=Rules(theta=0.5),
+    reopen_rates=(ReopenRate("shell_run", 0.25),),
+    recite_errors=True,
 )
 PLAN = Plan("a golden report", (Phase("look", 2), Phase("write")), 1)
 PLAN_ARGUMENTS = '{"done":1,"goal":"a golden report","phases":["look","write"]}'
@@ -109,6 +120,29 @@ EVENTS: tuple[Event, ...] = (
     LimitsChanged(Limits(steps=60, cost_usd=5.0)),
     UserSaid("Go on."),
     *_ran("c34", "message_info", '{"text":"I will."}', "shown to the user"),
+    PricesChanged(Prices(0.05, 1.25, 5.0)),
+    SummaryRejected(("The goal 'a golden report' is missing.",), Usage(2_000, 1_900, 100, 50), "some-model-1"),
+    HistorySummarized(
+        34,
+        Summary(
+            goals=(Goal("a golden report", 2), Goal("coffee", done=True)),
+            constraints=("in English",),
+            decisions=("one table",),
+            state="The data are read.",
+            files=(Pointer("out/report.md", "the draft"),),
+            open_items=("write the end",),
+            pointers=(Pointer("https://example.org/a?b", "the source"),),
+            failed=("make: there are no targets",),
+        ),
+        ".workhand/history/38.md",
+        Usage(2_000, 1_900, 100, 300, cost_usd=0.01),
+        "some-model-1",
+    ),
+    PrefixBroken(3, 17, "the piece was rendered differently than in the request before"),
+    *_ran("c41", "shell_run", '{"command":"cat big"}', "a long line\n" * 90),
+    *_ran("c44", "shell_run", '{"command":"%s"}' % ("echo x; " * 90), "x\n" * 90),
+    *_ran("c47", "shell_run", '{"command":"false"}', "exit 1", ok=False),
+    ResultsCompacted(("c41", "c44"), arguments=("c44",), why="rent"),
     SessionEnded("cancelled", "by the user"),
 )
 RECORD = tuple(Entry(position, 1_700_000_000.0 + position / 8, event) for position, event in enumerate(EVENTS))
@@ -126,8 +160,8 @@ def main() -> None:
     from workhand.store.codec import encode_line
 
     GOLDEN.mkdir(exist_ok=True)
-    (GOLDEN / "v1.jsonl").write_bytes(b"".join(encode_line(entry) + b"\n" for entry in RECORD))
-    (GOLDEN / "v1.prompt").write_bytes(prompt_lines(RECORD))
+    (GOLDEN / "v2.jsonl").write_bytes(b"".join(encode_line(entry) + b"\n" for entry in RECORD))
+    (GOLDEN / "v2.prompt").write_bytes(prompt_lines(RECORD))
 
 
 if __name__ == "__main__":

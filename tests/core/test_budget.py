@@ -7,54 +7,63 @@ from dataclasses import replace
 import pytest
 
 from tests.core.playbook import BEGUN, POLICY, Part, answered, call, filed, log, returned
-from workhand.core.budget import PIECE_BYTES, bytes_per_token, context_tokens, limits_of, saving_bytes
-from workhand.core.events import (
-    LimitsChanged,
-    Observation,
-    ResultsCompacted,
-    SandboxOpened,
-    ToolReturned,
-    ToolStarted,
-    Usage,
-    UserSaid,
-)
+from workhand.core.budget import bytes_per_token, context_tokens, limits_of
+from workhand.core.events import LimitsChanged, ResultsCompacted, SandboxOpened, ToolStarted, Usage, UserSaid
+from workhand.core.log import Log
 from workhand.core.policy import Limits
+from workhand.core.render import render
 
 BARE = replace(POLICY, tools=(), system_prompt="x" * 400)
 COUNTED = answered(call("c1", "shell_run"), usage=Usage(1_000, output_tokens=20), prompt_bytes=2_000)
 
 
+def size(*playbook: Part) -> int:
+    """Give the bytes of the prompt as it would be sent."""
+    return render(log(*playbook, policy=BARE), BARE).size
+
+
 @pytest.mark.parametrize(
     ("playbook", "tokens"),
     [
-        pytest.param((), 100, id="before the first answer it is estimated"),
-        pytest.param((UserSaid("x" * 120),), 100 + (120 + PIECE_BYTES) / 4, id="with what was said"),
-        pytest.param((COUNTED,), 1_020, id="then it is what the server counted, the answer included"),
+        pytest.param((), size() / 4, id="before the first answer it is estimated"),
+        pytest.param((UserSaid("x" * 120),), size(UserSaid("x" * 120)) / 4, id="with what was said"),
+        pytest.param((COUNTED,), 1_000 + (size(COUNTED) - 2_000) / 2, id="then it is what the server counted"),
         pytest.param(
             (COUNTED, ToolStarted("c1"), returned("c1", "x" * 120)),
-            1_020 + (120 + PIECE_BYTES) / 2,
+            1_000 + (size(COUNTED, returned("c1", "x" * 120)) - 2_000) / 2,
             id="and what was added since, at the ratio that the server's count implies",
         ),
         pytest.param(
-            (COUNTED, ToolStarted("c1"), SandboxOpened("a", "b", "c")), 1_020, id="what is not shown is nothing"
+            (COUNTED, ToolStarted("c1"), SandboxOpened("a", "b", "c")),
+            1_000 + (size(COUNTED) - 2_000) / 2,
+            id="what is not shown is nothing",
         ),
     ],
 )
 def test_the_size_of_the_context(playbook: tuple[Part, ...], tokens: float) -> None:
-    assert context_tokens(log(*playbook, policy=BARE), BARE) == tokens
+    assert context_tokens(log(*playbook, policy=BARE), BARE) == round(tokens)
 
 
-def test_what_was_compacted_since_the_latest_answer_is_taken_off_once() -> None:
+def test_what_was_compacted_since_the_latest_answer_is_taken_off() -> None:
     before = log(*BEGUN, filed("c1"), filed("c2"))
     reduced = before.then(ResultsCompacted(("c1",)))
-    saved = saving_bytes(ToolReturned("c1", Observation("x" * 2_000, "all in results/it.txt"))) / 4
-    assert context_tokens(before, POLICY) - context_tokens(reduced, POLICY) == round(saved)
-    assert context_tokens(reduced.then(COUNTED), POLICY) == 1_020
+    saved = render(before, POLICY).size - render(reduced, POLICY).size
+    assert saved > 1_500
+    assert context_tokens(before, POLICY) - context_tokens(reduced, POLICY) == pytest.approx(saved / 4, abs=1)
+
+
+def test_a_count_from_before_a_reduction_does_not_linger() -> None:
+    counted = Log.of(log(*BEGUN, *(filed(f"c{n}", 4_000) for n in range(9))).entries)
+    huge = counted.then(answered(usage=Usage(50_000), prompt_bytes=render(counted, POLICY).size))
+    reduced = huge.then(ResultsCompacted(tuple(f"c{n}" for n in range(9))))
+    share = render(reduced, POLICY).size / render(huge, POLICY).size
+    assert context_tokens(reduced, POLICY) == pytest.approx(50_000 * share, rel=0.05)
 
 
 def test_a_server_that_counts_nothing_does_not_make_the_context_empty() -> None:
     uncounted = answered(call("c1", "shell_run"), usage=Usage(), prompt_bytes=40_000)
-    assert context_tokens(log(*BEGUN, uncounted, returned("c1")), POLICY) >= 10_000
+    shown = log(*BEGUN, uncounted, returned("c1", "x" * 40_000))
+    assert context_tokens(shown, POLICY) >= 10_000
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The ingestion gate: what enters whole, and what a preview shows."""
+"""The ingestion gate: what enters whole, what enters as a preview, and what as a pointer to its equal."""
 
 from __future__ import annotations
 
@@ -6,49 +6,114 @@ from dataclasses import replace
 
 import pytest
 
-from tests.core.playbook import POLICY
-from workhand.core.gate import admits, preview
-from workhand.core.policy import Policy
+from tests.core.playbook import BEGUN, POLICY, Part, answered, call, log
+from workhand.core.canonical import digest
+from workhand.core.events import Observation, ResultsCompacted, ToolCall, ToolReturned, ToolStarted
+from workhand.core.gate import admit, as_brought, preview
+from workhand.core.log import Log
+from workhand.core.policy import Policy, ReopenRate, Rules
+from workhand.core.ports import Outcome
 
-SMALL = replace(POLICY, observation_tokens_max=100, error_tokens_max=200)
-"""A cap of 400 bytes for results and 800 for errors; half of the first for a preview."""
+READ = ToolCall("c9", "file_read", "{}")
+PATH = ".workhand/results/c9-file_read.txt"
+RULES = Rules(preview_tokens=100, reopen_rate=0.3, reopen_tokens=500)
+SMALL = replace(POLICY, observation_tokens_max=1_000, error_tokens_max=2_000, rules=RULES)
 
 NOTE_BYTES_MAX = 120  # what a preview says about itself, its path included
 
 
+def lines(size: int) -> bytes:
+    """Make a text of whole lines."""
+    return b"".join(b"%07d\n" % number for number in range(size // 8))
+
+
+def form(
+    content: bytes, policy: Policy = SMALL, *, ok: bool = True, as_is: bool = False, tool: str = "file_read"
+) -> str:
+    outcome = Outcome("exit 0", "ran it", content, ok, as_is)
+    return admit(log(*BEGUN, policy=policy), policy, replace(READ, tool=tool), outcome).form
+
+
 @pytest.mark.parametrize(
-    ("text", "ok", "admitted"),
+    ("outcome", "seen"),
     [
-        ("", True, True),
-        ("x" * 400, True, True),
-        ("x" * 401, True, False),
-        ("é" * 200, True, True),
-        ("é" * 201, True, False),
-        ("x" * 800, False, True),
-        ("x" * 801, False, False),
+        pytest.param(Outcome("done", "did it"), Observation("done", "did it"), id="no content"),
+        pytest.param(
+            Outcome("exit 0", "ran it", b"short"),
+            Observation("exit 0\nshort", "ran it", blob=digest(b"short")),
+            id="too short for a file",
+        ),
+        pytest.param(
+            Outcome("exit 0", "ran it", b"x" * 600),
+            Observation(
+                f"exit 0\n{'x' * 600}", f"ran it; all 600 bytes are in {PATH}", blob=digest(b"x" * 600), path=PATH
+            ),
+            id="kept in a file",
+        ),
+        pytest.param(
+            Outcome("", "ran it", b"\xff" * 4), Observation("�" * 4, "ran it", blob=digest(b"\xff" * 4)), id="no text"
+        ),
     ],
 )
-def test_a_result_enters_whole_up_to_a_cap_in_bytes_and_an_error_up_to_a_wider_one(
-    text: str, ok: bool, admitted: bool
+def test_a_small_result_enters_as_it_was_brought(outcome: Outcome, seen: Observation) -> None:
+    assert admit(log(*BEGUN), POLICY, READ, outcome) == seen == as_brought(READ, outcome)
+
+
+@pytest.mark.parametrize(
+    ("size", "entered"),
+    [(600, "whole"), (8 * 400, "preview"), (100_000, "preview")],
+)
+def test_a_result_enters_whole_while_that_is_cheaper_than_a_preview_and_the_chance_of_opening_it(
+    size: int, entered: str
 ) -> None:
-    assert admits(text, ok=ok, policy=SMALL) is admitted
+    assert form(lines(size)) == entered
 
 
-def test_a_preview_shows_the_head_and_the_tail_and_says_where_the_whole_is() -> None:
-    text = "\n".join(f"line {number:03}" for number in range(100))
-    assert preview(text, "results/it.txt", SMALL) == (
-        "\n".join(f"line {number:03}" for number in range(14))
-        + "\n[79 of 100 lines left out here; all 899 bytes are in results/it.txt]\n"
-        + "\n".join(f"line {number:03}" for number in range(93, 100))
-    )
+def test_what_is_opened_often_enters_whole_sooner() -> None:
+    often = replace(SMALL, reopen_rates=(ReopenRate("file_read", 0.95),))
+    assert form(lines(2_400)) == "preview"
+    assert form(lines(2_400), often) == "whole"
+    assert form(lines(2_400), often, tool="shell_run") == "preview"
 
 
-def test_a_preview_of_nothing_still_says_where_it_is() -> None:
-    assert preview("", "it", SMALL) == "[0 of 0 lines left out here; all 0 bytes are in it]"
+def test_no_result_past_the_cap_enters_whole_however_often_it_is_opened() -> None:
+    assert form(lines(8_000), replace(SMALL, reopen_rates=(ReopenRate("file_read", 1.0),))) == "preview"
 
 
-def test_no_line_is_shown_twice() -> None:
-    assert preview("a\nb\nc", "it", SMALL) == "a\nb\nc\n[0 of 3 lines left out here; all 5 bytes are in it]"
+def test_a_failure_enters_whole_up_to_a_wider_cap() -> None:
+    assert [form(lines(size), ok=False) for size in (7_000, 9_000)] == ["whole", "preview"]
+
+
+def test_what_is_read_back_enters_as_it_is() -> None:
+    assert form(lines(24_000), as_is=True) == "whole"
+
+
+def test_without_the_gate_everything_enters_whole() -> None:
+    assert form(lines(100_000), replace(SMALL, rules=Rules(gate=False))) == "whole"
+
+
+def repeated(*between: Part) -> Observation:
+    """Bring the same content twice, with something between."""
+    first = as_brought(call("c1", "file_read"), Outcome("one", "it", b"x" * 700))
+    earlier = (answered(call("c1", "file_read")), ToolStarted("c1"), ToolReturned("c1", first))
+    return admit(log(*BEGUN, earlier, *between, policy=SMALL), SMALL, READ, Outcome("one", "it", b"x" * 700))
+
+
+def test_a_result_that_equals_one_in_view_enters_as_a_pointer_to_it() -> None:
+    seen = repeated()
+    assert seen.full == f"one\n[the same 700 bytes as the result of c1 above; {PATH}]"
+    assert (seen.form, seen.blob, seen.path) == ("repeat", digest(b"x" * 700), PATH)
+
+
+def test_a_result_whose_equal_has_been_compacted_enters_as_if_it_were_the_first() -> None:
+    assert repeated(ResultsCompacted(("c1",))).form == "whole"
+
+
+def test_a_preview_shows_what_a_result_is_and_says_where_the_whole_is() -> None:
+    shown = preview(lines(8_000).decode(), PATH, SMALL)
+    assert shown.startswith("0000000\n0000001")
+    assert shown.endswith("0000999")
+    assert f"8,000 bytes are in {PATH}" in shown
 
 
 @pytest.mark.parametrize(
@@ -62,13 +127,12 @@ def test_no_line_is_shown_twice() -> None:
         pytest.param("😀" * 100_000, id="four bytes a character"),
     ],
 )
-@pytest.mark.parametrize("policy", [SMALL, POLICY], ids=["a small window", "a usual window"])
-def test_a_preview_is_smaller_than_what_would_enter_whole(text: str, policy: Policy) -> None:
-    shown = preview(text, "results/it.txt", policy)
-    assert len(shown.encode()) <= policy.observation_tokens_max * 4 / 2 + NOTE_BYTES_MAX
-    assert "results/it.txt" in shown
+def test_a_preview_is_no_longer_than_the_policy_says(text: str) -> None:
+    shown = preview(text, PATH, SMALL)
+    assert len(shown.encode()) <= SMALL.rules.preview_tokens * 4 + NOTE_BYTES_MAX
+    assert PATH in shown
 
 
-@pytest.mark.parametrize("policy", [SMALL, POLICY], ids=["a small window", "a usual window"])
-def test_a_line_that_is_too_long_is_shown_in_part(policy: Policy) -> None:
-    assert preview("abc" + "x" * 1_000_000, "it", policy).startswith("abcxxx")
+def test_the_same_result_enters_the_same_way_in_every_process() -> None:
+    outcome = Outcome("exit 0", "ran it", lines(50_000))
+    assert admit(log(*BEGUN), SMALL, READ, outcome) == admit(Log.of(log(*BEGUN).entries), SMALL, READ, outcome)

@@ -31,7 +31,7 @@ def test_an_old_log_is_written_to_the_same_bytes(format: str) -> None:
 
 
 def test_the_log_of_this_format_is_the_one_that_its_script_makes() -> None:
-    assert read("v1") == RECORD
+    assert read("v2") == RECORD
 
 
 def test_the_log_of_this_format_has_an_event_of_every_kind() -> None:

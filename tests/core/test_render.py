@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.core.playbook import BEGUN, POLICY, Part, answered, call, filed, log, ran, returned
+from workhand.core.body import RESTARTED
 from workhand.core.canonical import encode
 from workhand.core.events import (
     Attachment,
@@ -24,7 +25,7 @@ from workhand.core.events import (
 )
 from workhand.core.policy import Limits, ToolSpec
 from workhand.core.prompt import Prompt
-from workhand.core.render import RESTARTED, render
+from workhand.core.render import render
 
 LEAN = replace(POLICY, tools=(ToolSpec("file_read", "Read.", '{"type":"object"}', "pure"),), answer_tokens_max=77)
 TOOLS = b'{"tools":[{"description":"Read.","name":"file_read","parameters":{"type":"object"}}]}'

@@ -20,7 +20,7 @@ from workhand.store.memory import MemoryStore
 from workhand.testing.clock import StepClock
 from workhand.testing.crash import Crashed, CrashingStore
 from workhand.testing.model import Say, ScriptedModel, script
-from workhand.testing.toolbox import LedgerToolbox, filed
+from workhand.testing.toolbox import LedgerToolbox, brought
 
 SMALL = replace(POLICY, window=Window(4_000, 4_000, 1_000), keep_full_results=1, answer_tokens_max=200)
 ATTEMPTS_MAX = {"shell_run": 1, "file_write": 3, "file_read": 3, "message_info": 3, "message_result": 3}
@@ -49,7 +49,7 @@ class World:
         self.run.append(call)
         if len(self.run) in self.kills:
             raise Crashed
-        return filed(call.id.ljust(1_500, "x"), ok=call.tool != "file_read", path=f"results/{call.id}.txt")
+        return brought(call.id.ljust(1_500, "x"), ok=call.tool != "file_read")
 
     async def begin(self) -> None:
         await self.store.create("s", title="", at=0.0)

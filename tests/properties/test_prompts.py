@@ -7,11 +7,21 @@ from itertools import pairwise
 from hypothesis import given
 
 from tests.properties.worlds import COURSES, COURSES_WITH_REWINDS, REDUCTIONS, Asked, Course, original
+from workhand.core.body import body_of, reductions_of
 from workhand.core.canonical import digest, encode
 from workhand.core.decide import decide
-from workhand.core.events import Event, ModelAnswered, PlanChanged, ResultsCompacted, ToolReturned, UserSaid
+from workhand.core.events import (
+    Event,
+    HistorySummarized,
+    ModelAnswered,
+    PlanChanged,
+    ResultsCompacted,
+    ToolReturned,
+    UserSaid,
+)
 from workhand.core.log import Log
-from workhand.core.render import compacted_calls, render
+from workhand.core.render import LOOK_BACK, render
+from workhand.core.transcript import transcript
 from workhand.store.codec import decode_line, encode_line
 
 
@@ -48,14 +58,15 @@ def test_a_cache_may_end_at_the_last_former_request_that_a_compaction_left_alone
         cut = first_difference(answered[-1].prompt.body, asked.prompt.body) if answered else 0
         ends = [len(each.prompt.body) - 1 for each in answered]
         unchanged = max((end for end in (1, *ends) if end < cut), default=1)
-        assert asked.prompt.breakpoints == tuple(sorted({1, unchanged, len(asked.prompt.body) - 1}))
+        newest = len(asked.prompt.body) - 1
+        assert asked.prompt.breakpoints == tuple(sorted({1, unchanged, max(unchanged, newest - LOOK_BACK), newest}))
 
 
 @given(COURSES)
 def test_no_compaction_loses_the_way_to_the_whole(course: Course) -> None:
     body = render(course.log, course.log.policy).body
     results = {event.call_id: event for event in course.log.events if isinstance(event, ToolReturned)}
-    for id in compacted_calls(course.log):
+    for id in reductions_of(course.log).compacted & body_of(course.log, course.log.policy).results.keys():
         (piece,) = (piece for piece in body if call_of(piece, course.log) == id)
         seen = results[id].observation
         assert seen.path is not None
@@ -72,12 +83,18 @@ def test_a_result_is_compacted_once_and_only_if_it_succeeded(course: Course) -> 
 
 
 @given(COURSES_WITH_REWINDS)
-def test_no_message_of_the_user_no_plan_and_no_error_in_view_leaves_the_prompt(course: Course) -> None:
+def test_no_message_of_the_user_no_plan_and_no_error_leaves_the_prompt_but_for_the_file_that_a_summary_names(
+    course: Course,
+) -> None:
     for asked in course.asked:
         shown = b"\n".join(asked.prompt.body)
-        for event in asked.log.events:
-            for words in lasting(event):
-                assert encode(words)[1:-1] in shown
+        summarized = asked.log.latest(HistorySummarized)
+        until = summarized.until if summarized else 0
+        kept = transcript(entry for entry in asked.log.entries if entry.position < until)
+        for entry in asked.log.entries:
+            for words in lasting(entry.event):
+                assert encode(words)[1:-1] in shown or (entry.position < until and words in kept)
+        assert summarized is None or summarized.log_path.encode() in shown
 
 
 @given(COURSES_WITH_REWINDS)

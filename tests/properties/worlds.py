@@ -18,6 +18,8 @@ from workhand.core.canonical import digest
 from workhand.core.decide import AskModel, Finished, Record, RunTool, WaitForUser, decide
 from workhand.core.events import (
     Event,
+    Goal,
+    HistorySummarized,
     LimitsChanged,
     ModelAnswered,
     ModelFailed,
@@ -29,6 +31,7 @@ from workhand.core.events import (
     SandboxOpened,
     SessionEnded,
     SessionStarted,
+    Summary,
     ToolCall,
     ToolReturned,
     ToolStarted,
@@ -40,11 +43,13 @@ from workhand.core.mask import Mask
 from workhand.core.policy import Limits, Policy, Window
 from workhand.core.prompt import Prompt
 from workhand.core.render import render
+from workhand.core.schedule import Summarize
+from workhand.core.summary import carried, open_goals
 
 Answer: TypeAlias = Literal["call", "text", "MalformedAnswer", "ContextOverflow", "ModelUnavailable"]
 
 NAMES = (*(spec.name for spec in TOOLS), "no_such_tool")
-REDUCTIONS = (ResultsCompacted, Rewound)
+REDUCTIONS = (ResultsCompacted, HistorySummarized, Rewound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,8 @@ def play(policy: Policy, turns: tuple[Turn, ...], *, after: Course | None = None
                 course.add(*events)
             case RunTool(call, attempt):
                 course.add(*_ran(call, attempt, turn))
+            case Summarize() as due:
+                course.add(_summarized(due, course.log))
             case _ if not left:
                 return course
             case AskModel(mask):
@@ -139,6 +146,12 @@ def _ran(call: ToolCall, attempt: int, turn: Turn) -> tuple[Event, ...]:
     full = original(call.id, turn.size)
     observation = Observation(full, f"all in {path}", turn.ok, digest(full.encode()), path)
     return ToolStarted(call.id, attempt), *opened, ToolReturned(call.id, observation)
+
+
+def _summarized(due: Summarize, log: Log) -> Event:
+    goals = tuple(Goal(text) for text in open_goals(log))
+    stated = Summary(goals, (), (), f"Up to {due.until}.", (), (), (), ())
+    return HistorySummarized(due.until, carried(stated, log), f"history/{log.head}.md", Usage(), "played", due.why)
 
 
 def original(id: str, size: int) -> str:

@@ -27,7 +27,7 @@ from workhand.core.prompt import Prompt
 from workhand.errors import Conflict
 from workhand.runtime.wake import CANCELLED
 from workhand.testing.model import Say, ScriptedModel, script
-from workhand.testing.toolbox import HeldToolbox, LedgerToolbox, filed
+from workhand.testing.toolbox import HeldToolbox, LedgerToolbox, brought
 
 pytestmark = pytest.mark.anyio
 
@@ -133,7 +133,7 @@ class Thinking:
 @pytest.mark.parametrize(("event", "status"), [(Paused(), "waiting"), (GONE, "ended")])
 async def test_a_model_that_thinks_is_interrupted_and_asked_again_later(event: Event, status: str) -> None:
     model = Thinking()
-    here = World(POLICY, model, LedgerToolbox(lambda call: filed("done")))
+    here = World(POLICY, model, LedgerToolbox(lambda call: brought("done")))
     await here.begin()
     async with anyio.create_task_group() as group:
         group.start_soon(here.wake)
@@ -147,7 +147,7 @@ async def test_a_model_that_thinks_is_interrupted_and_asked_again_later(event: E
 async def test_a_message_does_not_interrupt_a_model_that_thinks() -> None:
     """It would cost the answer that is already paid for; the next question shows the message."""
     model = Thinking()
-    here = World(POLICY, model, LedgerToolbox(lambda call: filed("done")))
+    here = World(POLICY, model, LedgerToolbox(lambda call: brought("done")))
     await here.begin()
     async with anyio.create_task_group() as group:
         group.start_soon(here.wake)

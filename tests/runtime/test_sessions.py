@@ -29,7 +29,7 @@ from workhand.errors import SandboxLost, SandboxUnavailable
 from workhand.runtime.wake import LOST
 from workhand.testing.crash import Crashed, CrashingStore
 from workhand.testing.model import Say, ScriptedModel, script
-from workhand.testing.toolbox import LedgerToolbox, filed
+from workhand.testing.toolbox import LedgerToolbox, brought
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +38,7 @@ PLANNED, RUN, DELIVERED = Say("plan_update", PLAN), Say("shell_run"), Say("messa
 
 
 def world(*answers: Say) -> World:
-    return World(POLICY, ScriptedModel(script(PLANNED, *answers)), LedgerToolbox(lambda call: filed("done")))
+    return World(POLICY, ScriptedModel(script(PLANNED, *answers)), LedgerToolbox(lambda call: brought("done")))
 
 
 async def test_a_session_is_written_down_in_this_order() -> None:
@@ -95,7 +95,13 @@ class Witness:
         assert isinstance(event, ToolStarted)
         self.durable.append(event)
         watch(Delta("output", "working"))
-        return filed("x" * 3_000)
+        return brought("x" * 3_000)
+
+    async def keep(self, path: str, content: bytes) -> None:
+        return None
+
+    async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
+        return ()
 
 
 async def test_that_a_tool_starts_is_durable_before_it_runs_and_its_original_before_its_result() -> None:
@@ -112,7 +118,7 @@ async def test_that_a_tool_starts_is_durable_before_it_runs_and_its_original_bef
 
 async def test_an_answer_is_recorded_with_what_was_sent_for_it() -> None:
     model = ScriptedModel(script(PLANNED, DELIVERED))
-    here = World(POLICY, model, LedgerToolbox(lambda call: filed("done")))
+    here = World(POLICY, model, LedgerToolbox(lambda call: brought("done")))
     await here.begin()
     log = await here.wake()
     sent = [(prompt.size, digest(b"".join(piece + b"\n" for piece in prompt.body))) for prompt, _ in model.asked]
@@ -132,7 +138,7 @@ class Eager:
 
 
 async def test_of_several_calls_the_first_is_made_and_the_others_are_counted() -> None:
-    toolbox = LedgerToolbox(lambda call: filed("done"))
+    toolbox = LedgerToolbox(lambda call: brought("done"))
     here = World(POLICY, Eager(), toolbox)
     await here.begin()
     log = await here.wake()
@@ -147,7 +153,7 @@ async def test_a_long_session_keeps_its_context_below_the_trigger_and_one_observ
     policy = replace(POLICY, window=window, limits=Limits(steps=300))
     says = [Say("file_read", {"path": str(number)}) for number in range(200)]
     model = ScriptedModel(script(PLANNED, *says, DELIVERED))
-    here = World(policy, model, LedgerToolbox(lambda call: filed("x" * size, path=f"results/{call.id}.txt")))
+    here = World(policy, model, LedgerToolbox(lambda call: brought("x" * size)))
     await here.begin()
     log = await here.wake()
     assert (log.events[-1], log.spent.steps) == (SessionEnded("answered"), 202)
@@ -158,7 +164,7 @@ async def test_a_machine_that_is_lost_leaves_the_outcome_unknown_and_the_session
     def reply(call: ToolCall) -> Outcome:
         if call.tool == "shell_run":
             raise SandboxLost("The sandbox is gone.")
-        return filed("done")
+        return brought("done")
 
     here = World(POLICY, ScriptedModel(script(PLANNED, RUN, DELIVERED)), LedgerToolbox(reply))
     await here.begin()
@@ -188,7 +194,13 @@ class Opening:
         if not self.opened:
             watch(SandboxOpened("unsafe", "none", "none"))
             self.opened = True
-        return filed("done")
+        return brought("done")
+
+    async def keep(self, path: str, content: bytes) -> None:
+        return None
+
+    async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
+        return ()
 
 
 async def test_that_a_machine_was_opened_is_written_down_before_the_result_of_the_call() -> None:

@@ -25,7 +25,7 @@ from workhand.core.ports import Retry, Watch
 from workhand.core.prompt import Prompt
 from workhand.errors import ContextOverflow, MalformedAnswer, ModelError, ModelRefused, ModelUnavailable
 from workhand.testing.model import Say, ScriptedModel, script
-from workhand.testing.toolbox import LedgerToolbox, filed
+from workhand.testing.toolbox import LedgerToolbox, brought
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +52,7 @@ class Troubled:
 def world(*troubles: ModelError | Retry | None, says: tuple[Say, ...] = (DELIVERED,)) -> World:
     model = Troubled(ScriptedModel(script(PLANNED, *says)), deque(troubles))
     policy = replace(POLICY, window=Window(100_000, 100_000, 90_000))
-    return World(policy, model, LedgerToolbox(lambda call: filed("x" * 3_000, path=f"results/{call.id}.txt")))
+    return World(policy, model, LedgerToolbox(lambda call: brought("x" * 3_000)))
 
 
 async def test_a_malformed_answer_is_asked_for_again() -> None:
@@ -99,7 +99,7 @@ async def test_a_prompt_that_is_too_long_for_the_server_is_compacted_and_sent_ag
     await here.begin()
     log = await here.wake()
     assert kinds(log.events[17:20]) == ["ModelFailed", "ResultsCompacted", "ModelAnswered"]
-    assert log.events[18] == ResultsCompacted(("c5", "c8", "c11"))
+    assert log.events[18] == ResultsCompacted(("c5", "c8", "c11"), why="overflow")
     assert log.events[-1] == SessionEnded("answered")
 
 

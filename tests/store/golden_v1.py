@@ -50,7 +50,8 @@ EVENTS: tuple[Event, ...] = (
             window=Window(32_000, 16_000, 12_000),
             limits=Limits(steps=10, tokens=100_000, cost_usd=1.5, seconds=60.0),
             variation_seed="seed",
-        )
+        ),
+        format=1,
     ),
     Forked("parent", 1),
     UserSaid('Say "hello" to 世界 \U0001f30d\u2028\x00', (Attachment("uploads/a.pdf", 12),)),

@@ -7,21 +7,13 @@ been added since.  Nothing here is stored; everything is derived from the log.
 
 from __future__ import annotations
 
-from workhand.core.events import (
-    Event,
-    LimitHit,
-    LimitsChanged,
-    ModelAnswered,
-    NoticeGiven,
-    ResultsCompacted,
-    ToolReturned,
-    UserSaid,
-)
-from workhand.core.gate import BYTES_PER_TOKEN
+from workhand.core import recital
+from workhand.core.body import body_of
+from workhand.core.events import LimitHit, LimitsChanged, ModelAnswered
 from workhand.core.log import Log
 from workhand.core.policy import Limits, Policy
 
-PIECE_BYTES = 80  # of JSON and wording around what an event says
+BYTES_PER_TOKEN = 4.0  # before the first answer calibrates it; English text and code are near 4
 
 
 def limits_of(log: Log, policy: Policy) -> Limits:
@@ -47,16 +39,15 @@ def hit(log: Log, policy: Policy) -> LimitHit | None:
 def context_tokens(log: Log, policy: Policy) -> int:
     """Estimate how many tokens the next prompt has.
 
-    What the server counted for the latest request, plus what was said since,
-    minus what was compacted since; all of it estimated before the first answer.
+    What the server counted for the latest request, plus or minus what the prompt has grown or
+    shrunk by since; all of it estimated before the first answer.  The bytes are those of the
+    prompt as it would be sent now, so a count from before a reduction cannot linger.
     """
-    per_token = bytes_per_token(log)
+    size = body_of(log, policy).size + len(recital.recite(log, policy).encode())
     answer = log.latest(ModelAnswered)
-    counted = _header_bytes(policy) / per_token
-    if answer:
-        counted = (answer.usage.input_tokens or answer.prompt_bytes / per_token) + answer.usage.output_tokens
-    added = sum(_added_bytes(event) for event in log.since(ModelAnswered))
-    return max(0, round(counted + (added - _compacted_bytes(log)) / per_token))
+    if answer is None or not answer.usage.input_tokens:
+        return round(size / bytes_per_token(log))
+    return max(0, round(answer.usage.input_tokens + (size - answer.prompt_bytes) / bytes_per_token(log)))
 
 
 def bytes_per_token(log: Log) -> float:
@@ -65,32 +56,3 @@ def bytes_per_token(log: Log) -> float:
     if answer and answer.usage.input_tokens and answer.prompt_bytes:
         return answer.prompt_bytes / answer.usage.input_tokens
     return BYTES_PER_TOKEN
-
-
-def saving_bytes(event: ToolReturned) -> int:
-    """Say how much shorter a result is in its compact form."""
-    return len(event.observation.full.encode()) - len(event.observation.compact.encode())
-
-
-def _header_bytes(policy: Policy) -> int:
-    tools = sum(len(spec.description) + len(spec.parameters) + PIECE_BYTES for spec in policy.tools)
-    return tools + len(policy.system_prompt.encode())
-
-
-def _added_bytes(event: Event) -> int:
-    match event:
-        case UserSaid(text) | NoticeGiven(text):
-            return len(text.encode()) + PIECE_BYTES
-        case ToolReturned(_, observation):
-            return len(observation.full.encode()) + PIECE_BYTES
-    return 0
-
-
-def _compacted_bytes(log: Log) -> int:
-    """Add up what the reductions since the latest answer have saved."""
-    fresh = {id for event in log.since(ModelAnswered) if isinstance(event, ResultsCompacted) for id in event.call_ids}
-    if not fresh:
-        return 0
-    return sum(
-        saving_bytes(event) for event in log.events if isinstance(event, ToolReturned) and event.call_id in fresh
-    )

@@ -1,50 +1,113 @@
-"""Reversible reduction: which results are shown in compact form, and when.
+"""Reversible reduction: which results are stale, and what compacting them would save.
 
-The rule: when the context reaches the trigger, every result older than the
-last ``keep_full_results`` is compacted at once, in one recorded event, so that
-the cache breaks once and the reduction stays.  Errors stay in full: they teach.
-A result is compacted at most once, into a form that never changes again, and
-only if its compact form leads back to the whole.
+Stale is what is older than the newest ``keep_full_results``, is no failure (they
+teach), did not speak to the user or plan, and has a compact form that leads back
+to the whole.  Each result is compacted at most once, into a form that never
+changes again, and its call's own long arguments go with it.
 """
 
 from __future__ import annotations
 
-from workhand.core.budget import saving_bytes
-from workhand.core.events import ModelAnswered, ResultsCompacted, ToolReturned
-from workhand.core.log import Log
+from collections import deque
+from dataclasses import dataclass
+
+from workhand.core import compact
+from workhand.core.events import (
+    HistorySummarized,
+    ModelAnswered,
+    PricesChanged,
+    ResultsCompacted,
+    ToolCall,
+    ToolReturned,
+)
+from workhand.core.log import Entry, Log
 from workhand.core.policy import Policy
-from workhand.core.render import compacted_calls
 
-SAVING_BYTES_MIN = 200  # below this a compact form is hardly shorter than the result
-
-
-def compact(log: Log, policy: Policy, *, keep: int | None = None) -> ResultsCompacted | None:
-    """Choose what to compact now; ``None`` if nothing can be."""
-    kept = policy.keep_full_results if keep is None else keep
-    done = compacted_calls(log)
-    spoken = _spoken_calls(log)
-    chosen: list[str] = []
-    seen = 0
-    for event in log.newest_first():
-        if not isinstance(event, ToolReturned):
-            continue
-        seen += 1
-        if seen > kept and event.call_id not in done | spoken and _worth_compacting(event):
-            chosen.append(event.call_id)
-    return ResultsCompacted(tuple(reversed(chosen))) if chosen else None
+SAVING_BYTES_MIN = 200  # below this a compact form is hardly shorter than the whole
 
 
-def _worth_compacting(event: ToolReturned) -> bool:
-    seen = event.observation
-    return seen.ok and seen.path is not None and seen.path in seen.compact and saving_bytes(event) >= SAVING_BYTES_MIN
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A call whose result, arguments or both can be shown in compact form."""
+
+    call_id: str
+    result_bytes: int  # saved by the result's compact form; 0 where it has none
+    argument_bytes: int  # saved by the arguments'
+
+    @property
+    def saving(self) -> int:
+        return self.result_bytes + self.argument_bytes
 
 
-def _spoken_calls(log: Log) -> frozenset[str]:
-    """Give the calls that spoke to the user or planned: their results are never compacted."""
-    return frozenset(
-        call.id
-        for event in log.events
-        if isinstance(event, ModelAnswered)
-        for call in event.calls
-        if call.tool.startswith(("message_", "plan_"))
-    )
+def stale_of(log: Log, policy: Policy) -> Stale:
+    """Give what is stale now."""
+    return log.fold(("stale", policy), lambda: Stale(policy))
+
+
+class Stale:
+    """The stale results as a fold, with what they have cost since the last reduction: their rent."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.waiting: dict[str, Candidate] = {}  # stale and not compacted, oldest first
+        self.saving = 0  # bytes that compacting all of them would save
+        self.rent = 0.0  # what they have cost, in bytes of uncached input
+        self.recent: deque[Candidate | None] = deque()  # the newest results; ``None`` is one that can never go
+        self.recent_answers: deque[int] = deque()  # the positions of their calls
+        self._keep = policy.keep_full_results
+        self._read = policy.prices.read
+        self._calls: dict[str, tuple[ToolCall, int]] = {}
+
+    def take(self, entry: Entry) -> None:
+        match entry.event:
+            case ModelAnswered(_, calls):
+                self.rent += self._read * self.saving
+                self._calls.update((call.id, (call, entry.position)) for call in calls)
+            case ToolReturned() as result:
+                self._returned(result, entry.position)
+            case PricesChanged(prices):
+                self._read = prices.read
+            case ResultsCompacted(ids) as reduction:
+                self.rent = 0.0
+                self._drop({*ids, *reduction.arguments})
+            case HistorySummarized(until):
+                self.rent = 0.0
+                kept = len([position for position in self.recent_answers if position >= until])
+                self._drop(set(self.waiting))
+                while len(self.recent) > kept:
+                    self.recent.popleft()
+                    self.recent_answers.popleft()
+
+    def chosen(self, keep: int) -> tuple[Candidate, ...]:
+        """Give what is stale if only the newest ``keep`` results stay in full."""
+        recent = list(self.recent)[: max(0, len(self.recent) - keep)]
+        return (*self.waiting.values(), *(each for each in recent if each is not None))
+
+    def _returned(self, result: ToolReturned, position: int) -> None:
+        call, answered = self._calls.pop(result.call_id, (None, position))
+        self.recent.append(candidate(call, result))
+        self.recent_answers.append(answered)
+        if len(self.recent) > self._keep:
+            aged = self.recent.popleft()
+            self.recent_answers.popleft()
+            if aged is not None:
+                self.waiting[aged.call_id] = aged
+                self.saving += aged.saving
+
+    def _drop(self, ids: set[str]) -> None:
+        for id in ids:
+            gone = self.waiting.pop(id, None)
+            self.saving -= gone.saving if gone else 0
+        self.recent = deque(None if each is not None and each.call_id in ids else each for each in self.recent)
+
+
+def candidate(call: ToolCall | None, result: ToolReturned) -> Candidate | None:
+    """Give what can be saved on a call; ``None`` if it stays as it is for ever."""
+    seen = result.observation
+    if not seen.ok or result.how != "ran" or (call and call.tool.startswith(("message_", "plan_"))):
+        return None
+    shorter = len(seen.full.encode(errors="replace")) - len(seen.compact.encode(errors="replace"))
+    leads_back = seen.path is not None and seen.path in seen.compact
+    result_bytes = shorter if leads_back and shorter >= SAVING_BYTES_MIN else 0
+    argument_bytes = compact.saving(call) if call else 0
+    argument_bytes = argument_bytes if argument_bytes >= SAVING_BYTES_MIN else 0
+    return Candidate(result.call_id, result_bytes, argument_bytes) if result_bytes or argument_bytes else None

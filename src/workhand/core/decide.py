@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from workhand.core import budget, compaction, mask, plan, variation
+from workhand.core import budget, compact, mask, plan, schedule, variation
 from workhand.core.events import (
     Event,
     LimitHit,
@@ -26,7 +26,6 @@ from workhand.core.events import (
     Observation,
     Paused,
     PlanChanged,
-    ResultsCompacted,
     Resumed,
     SessionEnded,
     ToolCall,
@@ -37,13 +36,21 @@ from workhand.core.events import (
 from workhand.core.log import Log
 from workhand.core.mask import Mask
 from workhand.core.policy import Policy, ToolSpec
+from workhand.core.schedule import Summarize
 
 ATTEMPTS_MAX = 3  # of a repeatable tool that keeps being interrupted
 REPAIRABLE = ("ContextOverflow", "MalformedAnswer")  # failures of the model that need nobody
 LOOK_BACK = 200  # events: a model does not repeat what it no longer attends to
-SAVING_SHARE_MIN = 0.05  # of the trigger: a smaller reduction is not worth a broken cache
 
 NO_CALL = "Answer with exactly one tool call; to speak to the user, call message_info, message_ask or message_result."
+PLACEHOLDER = (
+    f"Not run: {compact.MARK!r} in your arguments is a note about older content, not content. "
+    "Read the content where the note says, and give it in full."
+)
+RECALIBRATE = (
+    "The last {count} actions were all {tool}. Before you go on: is each item still looked at for itself, or has a "
+    "pattern taken over? Is there a faster way, such as a script over all of them? Continue with what the goal needs."
+)
 UNKNOWN = (
     "This call was interrupted and may have taken effect: whether it did is not known. "
     "Look at the state of things before doing it again."
@@ -78,7 +85,7 @@ class Finished:
     pass
 
 
-Command: TypeAlias = AskModel | RunTool | Record | WaitForUser | Finished
+Command: TypeAlias = AskModel | RunTool | Record | Summarize | WaitForUser | Finished
 
 
 def decide(log: Log, policy: Policy) -> Command:
@@ -92,7 +99,7 @@ def decide(log: Log, policy: Policy) -> Command:
         return limit
     if reduction := _reduce(log, policy):
         return reduction
-    return _correct(log, policy) or AskModel(allowed(log, policy))
+    return _correct(log, policy) or _recalibrate(log, policy) or AskModel(allowed(log, policy))
 
 
 def open_call(log: Log) -> ToolCall | None:
@@ -148,6 +155,8 @@ def _refusal(call: ToolCall, spec: ToolSpec | None, log: Log, policy: Policy) ->
     permitted = allowed(log.upto(log.index(ModelAnswered)), policy)
     if not permitted.allows(call.tool):
         return f"{call.tool} cannot be called now; what can be called now: {', '.join(permitted.tools)}."
+    if compact.holds_mark(call):
+        return PLACEHOLDER
     failed_at = _failed_before(call, log, policy)
     if failed_at is not None:
         return (
@@ -250,35 +259,17 @@ def _limit_words(log: Log) -> str:
 
 
 def _reduce(log: Log, policy: Policy) -> Command | None:
-    """Compact at the trigger, or because the server said that the prompt is too long."""
+    """Reduce the context where that is due; where it cannot be, a full context is a limit as others are."""
     size = budget.context_tokens(log, policy)
     room = policy.window.hard - policy.answer_tokens_max
-    if _overflowed(log):
-        reduction = compaction.compact(log, policy, keep=1)
-        return Record(
-            (reduction or SessionEnded("limit", f"the context is full: it does not fit into {room:,} tokens"),)
-        )
-    if size < policy.window.trigger:
-        return None
-    reduction = compaction.compact(log, policy)
-    if reduction is not None and (size > room or _pays(reduction, log, policy)):
-        return Record((reduction,))
-    if size > room and not _last_call_pending(log):
+    reduction = schedule.due(log, policy)
+    if reduction is not None:
+        return reduction if isinstance(reduction, Summarize) else Record((reduction,))
+    if schedule.overflowed(log):
+        return Record((SessionEnded("limit", f"the context is full: it does not fit into {room:,} tokens"),))
+    if size > room and size >= policy.window.trigger and not _last_call_pending(log):
         return Record((LimitHit("context", float(size), float(room)),))
     return None
-
-
-def _pays(reduction: ResultsCompacted, log: Log, policy: Policy) -> bool:
-    smaller = budget.context_tokens(log.then(reduction), policy)
-    return budget.context_tokens(log, policy) - smaller >= policy.window.trigger * SAVING_SHARE_MIN
-
-
-def _overflowed(log: Log) -> bool:
-    """Say whether the latest request did not fit, and nothing has been reduced since."""
-    failed = log.latest(ModelFailed)
-    if failed is None or failed.error != "ContextOverflow":
-        return False
-    return log.index(ModelFailed) > log.index(ModelAnswered, ResultsCompacted)
 
 
 # -- answers that lead nowhere ----------------------------------------------------
@@ -296,6 +287,24 @@ def _correct(log: Log, policy: Policy) -> Command | None:
     answer = log.latest(ModelAnswered)
     told = log.index(NoticeGiven, UserSaid) > log.index(ModelAnswered)
     return Record((NoticeGiven(NO_CALL),)) if answer and not answer.calls and not told else None
+
+
+def _recalibrate(log: Log, policy: Policy) -> Command | None:
+    """After many like actions in a row, ask the model to look up from the pattern."""
+    count = policy.rules.recalibrate_after
+    if not count or log.index(ModelAnswered) < log.index(NoticeGiven, UserSaid):
+        return None
+    tools: list[str] = []
+    for event in log.newest_first():
+        if isinstance(event, UserSaid | NoticeGiven | PlanChanged):
+            return None
+        if isinstance(event, ModelAnswered):
+            tools += [call.tool for call in event.calls] or [""]
+            if tools[-1] != tools[0] or not tools[0]:
+                return None
+            if len(tools) >= count:
+                return Record((NoticeGiven(RECALIBRATE.format(count=count, tool=tools[0])),))
+    return None
 
 
 def _is_fruitless(event: Event) -> bool:

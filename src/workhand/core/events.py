@@ -10,12 +10,13 @@ kinds may be added with defaults; none may be renamed, removed or reinterpreted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from workhand.core.policy import Limits, Policy
+from workhand.core.canonical import ADDED
+from workhand.core.policy import Limits, Policy, Prices
 
-FORMAT = 1
+FORMAT = 2
 """The version of the log format that this package writes."""
 
 
@@ -37,6 +38,7 @@ class Observation:
     ok: bool = True
     blob: str | None = None  # digest of the untouched original, when ``full`` is not it
     path: str | None = None  # where the model can read that original in its workspace
+    form: Literal["whole", "preview", "repeat"] = field(default="whole", metadata=ADDED)  # in which ``full`` entered
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,35 @@ class Plan:
     @property
     def current(self) -> Phase | None:
         return self.phases[self.done] if self.done < len(self.phases) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    text: str
+    weight: int = 1
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """Where something can be found again, and what it is."""
+
+    where: str  # a path, a URL, a query
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What stands for the part of a history that is no longer shown."""
+
+    goals: tuple[Goal, ...]
+    constraints: tuple[str, ...]
+    decisions: tuple[str, ...]
+    state: str
+    files: tuple[Pointer, ...]  # that were made or changed
+    open_items: tuple[str, ...]
+    pointers: tuple[Pointer, ...]
+    failed: tuple[str, ...]  # what was tried and did not work
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +217,51 @@ class PlanChanged:
 
 @dataclass(frozen=True, slots=True)
 class ResultsCompacted:
-    """From here on these results are shown in compact form.  Loses nothing."""
+    """From here on these results are shown in compact form, and so are some calls.  Loses nothing."""
 
     call_ids: tuple[str, ...]
     kind: Literal["ResultsCompacted"] = "ResultsCompacted"
+    arguments: tuple[str, ...] = field(default=(), metadata=ADDED)  # ids of the calls whose long arguments go, too
+    why: Literal["", "rent", "cold", "trigger", "cliff", "overflow"] = field(default="", metadata=ADDED)
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySummarized:
+    """From here on the entries before position ``until`` are shown as a summary; ``log_path`` has the whole."""
+
+    until: int
+    summary: Summary
+    log_path: str  # a file that the model can read and search
+    usage: Usage
+    model: str
+    why: Literal["trigger", "overflow"] = "trigger"
+    kind: Literal["HistorySummarized"] = "HistorySummarized"
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryRejected:
+    """A summary failed its checks and is not used."""
+
+    reasons: tuple[str, ...]
+    usage: Usage
+    model: str
+    kind: Literal["SummaryRejected"] = "SummaryRejected"
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixBroken:
+    """A request did not begin with the one before it, and no recorded reduction says why."""
+
+    piece: int  # index in the body of the first piece that differs; -1: only the digests could be compared
+    byte: int  # in that piece
+    reason: str
+    kind: Literal["PrefixBroken"] = "PrefixBroken"
+
+
+@dataclass(frozen=True, slots=True)
+class PricesChanged:
+    prices: Prices
+    kind: Literal["PricesChanged"] = "PricesChanged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +313,10 @@ Event: TypeAlias = (
     | ToolReturned
     | PlanChanged
     | ResultsCompacted
+    | HistorySummarized
+    | SummaryRejected
+    | PrefixBroken
+    | PricesChanged
     | LimitsChanged
     | LimitHit
     | Paused

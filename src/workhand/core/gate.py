@@ -1,34 +1,113 @@
 """The ingestion gate: in what form a result enters the context.
 
-Every original is kept whole; what enters is either all of it or a preview with
-a path.  Deciding this *before* a result enters costs no cache at all, which is
-why it is the main lever on the size of a context.  The rule is a cap in tokens;
-a rule by expected cost can replace ``admits`` without touching its callers.
+Every original is kept whole; what enters is all of it, a preview with a path, or
+a pointer to an equal result that is in view.  Deciding this *before* a result
+enters costs no cache at all, which is why it is the main lever on the size of a
+context.  The rule is one of cost: a result enters whole if the tokens that a
+preview would save are cheaper than the chance, times the price, of opening it.
 """
 
 from __future__ import annotations
 
-from workhand.core.policy import Policy
+from dataclasses import replace
 
-BYTES_PER_TOKEN = 4.0  # before the first answer calibrates it; English text and code are near 4
+from workhand.core import budget
+from workhand.core.body import body_of, reductions_of
+from workhand.core.canonical import digest
+from workhand.core.events import Observation, ToolCall, ToolReturned
+from workhand.core.log import Entry, Log
+from workhand.core.policy import Policy
+from workhand.core.ports import Outcome
+from workhand.core.prices import prices_of
+from workhand.core.schedule import CALL_TOKENS
+
+RESULTS = ".workhand/results"
+FILED_BYTES_MIN = 600  # a result shorter than this is never worth a pointer
 HEAD_SHARE = 0.65
 LINE_CHARS_MAX = 400
+REPEAT_BYTES_MIN = 400  # below this a pointer is hardly shorter
 
 
-def admits(text: str, *, ok: bool, policy: Policy) -> bool:
-    """Say whether a result enters in full.  Errors get a wider cap: they stay, and they teach."""
-    cap = policy.observation_tokens_max if ok else policy.error_tokens_max
-    return len(text.encode()) <= cap * BYTES_PER_TOKEN
+def admit(log: Log, policy: Policy, call: ToolCall, outcome: Outcome) -> Observation:
+    """Give the form in which what a call brought enters the context."""
+    seen = as_brought(call, outcome)
+    if not policy.rules.gate or seen.path is None:
+        return seen
+    if policy.rules.repeats and (earlier := shown_equal(log, policy, seen)):
+        note = f"[the same {len(outcome.original):,} bytes as the result of {earlier} above; {seen.path}]"
+        return replace(seen, full=_headed(outcome.head, note), form="repeat")
+    if outcome.as_is or enters_whole(seen, log, policy, call.tool):
+        return seen
+    text = preview(outcome.original.decode(errors="replace"), seen.path, policy)
+    return replace(seen, full=_headed(outcome.head, text), form="preview")
+
+
+def as_brought(call: ToolCall, outcome: Outcome) -> Observation:
+    """Give what a call brought as it is, and where it is kept for the model, unless it is too short for that."""
+    content = outcome.original
+    full = _headed(outcome.head, content.decode(errors="replace"))
+    if len(content) < FILED_BYTES_MIN:
+        return Observation(full, outcome.compact, outcome.ok, digest(content) if content else None)
+    path = f"{RESULTS}/{call.id}-{call.tool}.txt"
+    compact = f"{outcome.compact}; all {len(content):,} bytes are in {path}"
+    return Observation(full, compact, outcome.ok, digest(content), path)
+
+
+def _headed(head: str, text: str) -> str:
+    return f"{head}\n{text}" if head and text else head or text
+
+
+def enters_whole(seen: Observation, log: Log, policy: Policy, tool: str) -> bool:
+    """Compare the price of a result with that of its preview and of opening it."""
+    per_token = budget.bytes_per_token(log)
+    tokens = len(seen.full.encode(errors="replace")) / per_token
+    if not seen.ok:
+        return tokens <= policy.error_tokens_max
+    if tokens > policy.observation_tokens_max:
+        return False
+    prices, rules = prices_of(log, policy), policy.rules
+    stays = prices.write + prices.read * rules.horizon_calls
+    saved = stays * (tokens - rules.preview_tokens)
+    call = prices.read * budget.context_tokens(log, policy) + prices.output * CALL_TOKENS
+    opening = call + stays * min(tokens, rules.reopen_tokens)
+    return saved <= reopen_rate(policy, tool) * opening
+
+
+def reopen_rate(policy: Policy, tool: str) -> float:
+    """Give the share of a tool's previews that are expected to be opened."""
+    return next((known.share for known in policy.reopen_rates if known.tool == tool), policy.rules.reopen_rate)
+
+
+def shown_equal(log: Log, policy: Policy, seen: Observation) -> str | None:
+    """Give the latest call whose result is in view as a whole and equal to this one."""
+    if seen.blob is None or len(seen.full) < REPEAT_BYTES_MIN:
+        return None
+    call = log.fold("wholes", Wholes).calls.get((seen.blob, seen.full))
+    if call is None or call in reductions_of(log).compacted or call not in body_of(log, policy).results:
+        return None
+    return call
+
+
+class Wholes:
+    """The latest call for each result that entered whole."""
+
+    def __init__(self) -> None:
+        self.calls: dict[tuple[str | None, str], str] = {}
+
+    def take(self, entry: Entry) -> None:
+        event = entry.event
+        if isinstance(event, ToolReturned) and event.observation.form == "whole":
+            self.calls[event.observation.blob, event.observation.full] = event.call_id
 
 
 def preview(text: str, path: str, policy: Policy) -> str:
     """Show the head and the tail of a result, what is left out, and where the whole is."""
-    budget = int(policy.observation_tokens_max * BYTES_PER_TOKEN / 2)
+    budget_bytes = int(policy.rules.preview_tokens * budget.BYTES_PER_TOKEN)
     lines = text.splitlines()
-    head = _take(lines, int(budget * HEAD_SHARE))
-    tail = _take(lines[len(head) :][::-1], budget - int(budget * HEAD_SHARE))[::-1]
+    head = _take(lines, int(budget_bytes * HEAD_SHARE))
+    tail = _take(lines[len(head) :][::-1], budget_bytes - int(budget_bytes * HEAD_SHARE))[::-1]
     left_out = len(lines) - len(head) - len(tail)
-    size = len(text.encode())
+    size = len(text.encode(errors="replace"))
     note = f"[{left_out:,} of {len(lines):,} lines left out here; all {size:,} bytes are in {path}]"
     return "\n".join((*head, note, *tail))
 
@@ -40,7 +119,7 @@ def _take(lines: list[str], bytes_max: int) -> list[str]:
     room = bytes_max
     for line in lines:
         shown = line if len(line) <= line_chars_max else line[:line_chars_max] + " […]"
-        room -= len(shown.encode()) + 1
+        room -= len(shown.encode(errors="replace")) + 1
         if room < 0:
             break
         taken.append(shown)

@@ -3,21 +3,31 @@
 Every entry has a position in its session that never changes.  A fork starts
 with its parent's entries; a rewind takes entries out of view, not out of the
 record, and what they cost stays spent.  A ``Log`` is a value: ``then`` gives
-the next one.  ``last`` and ``spent`` are folds over the entries, carried along
-so that deciding takes the same time in a long session as in a short one.
+the next one.  ``last``, ``spent`` and whatever ``fold`` has been asked for are
+folds over the entries, carried along so that a step takes the same time in a
+long session as in a short one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from workhand.core.events import Event, Rewound, SessionStarted
 from workhand.core.policy import Policy
 from workhand.core.spent import NOTHING, Spent
 
 E = TypeVar("E")
+
+
+class Fold(Protocol):
+    """Something that is built from entries, one after the other."""
+
+    def take(self, entry: Entry) -> None: ...
+
+
+F = TypeVar("F", bound=Fold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +46,7 @@ class Log:
     spent: Spent = NOTHING  # by everything on record, in view or not
     last: Mapping[type, int] = field(default_factory=dict, compare=False, repr=False)
     # ``last`` gives the index in ``entries`` of the latest event of each kind.
-    views: dict[object, object] = field(default_factory=dict, compare=False, repr=False)
-    # ``views`` memoises what ``render`` has built from these entries so far, by policy.
+    folds: dict[object, _Folded] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, record: Iterable[Entry]) -> Log:
@@ -56,13 +65,17 @@ class Log:
 
     def then(self, event: Event, at: float = 0.0) -> Log:
         """Give the log in which ``event`` has happened next."""
-        entry = Entry(self.head, at, event)
-        spent = self.spent.plus(event, at - self.entries[-1].at if self.entries else 0.0)
+        return self.followed_by(Entry(self.head, at, event))
+
+    def followed_by(self, entry: Entry) -> Log:
+        """Give the log with one more entry, as a store or another log gives it."""
+        event = entry.event
+        spent = self.spent.plus(event, entry.at - self.entries[-1].at if self.entries else 0.0)
         if isinstance(event, Rewound):
             kept = (*(each for each in self.entries if each.position < event.to), entry)
-            return Log(kept, self.head + 1, spent, _last(kept))
+            return Log(kept, entry.position + 1, spent, _last(kept))
         last = {**self.last, type(event): len(self.entries)}
-        return Log((*self.entries, entry), self.head + 1, spent, last, self.views)
+        return Log((*self.entries, entry), entry.position + 1, spent, last, self.folds)
 
     def upto(self, index: int) -> Log:
         """Give the log as it was before the entry in view at ``index``; what it spent is left out."""
@@ -76,6 +89,20 @@ class Log:
                 last[kind] = at
                 gone.remove(kind)
         return Log(self.entries[:index], self.entries[index].position, NOTHING, last)
+
+    def fold(self, key: object, begin: Callable[[], F], version: object = None) -> F:
+        """Give what ``begin`` begins with all entries taken, taking only those that it has not seen.
+
+        The fold is kept under ``key`` and begun anew where the log has gone another way, or for another ``version``.
+        """
+        known = self.folds.get(key)
+        if known is None or known.version != version or not known.is_of(self):
+            known = self.folds[key] = _Folded(begin(), version)
+        for entry in self.entries[known.count :]:
+            known.fold.take(entry)
+            known.latest = entry
+        known.count = len(self.entries)
+        return known.fold  # type: ignore[return-value]  # what ``begin`` of this key gave
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -107,6 +134,20 @@ class Log:
 
     def newest_first(self) -> Iterator[Event]:
         return (entry.event for entry in reversed(self.entries))
+
+
+@dataclass(slots=True)
+class _Folded:
+    """A fold, and how far it has come."""
+
+    fold: Fold
+    version: object
+    count: int = 0
+    latest: Entry | None = None
+
+    def is_of(self, log: Log) -> bool:
+        """Say whether what was taken is how the log begins."""
+        return self.count <= len(log.entries) and (not self.count or log.entries[self.count - 1] is self.latest)
 
 
 def _last(entries: Iterable[Entry]) -> dict[type, int]:

@@ -6,8 +6,10 @@ can be replayed to the same bytes on any machine at any later time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
+
+from workhand.core.canonical import ADDED
 
 Effect: TypeAlias = Literal["pure", "idempotent", "effect"]
 
@@ -50,6 +52,54 @@ class Limits:
     seconds: float | None = None  # of work: from waking to waiting, added up
 
 
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Prices of a token relative to uncached input, which is 1, and how long a cache keeps it.
+
+    Past ``cliff_tokens`` of input the whole request costs ``cliff_factor`` times as much.
+    """
+
+    read: float = 0.05
+    write: float = 1.25
+    output: float = 5.0
+    lifetime_s: float = 300.0
+    cliff_tokens: int | None = None
+    cliff_factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How the context engine works: each mechanism can be switched off, and each figure changed.
+
+    The defaults are those of ``docs/lab.md``: found on recorded sessions, flat around their optimum.
+    """
+
+    gate: bool = True  # large results enter as a preview and a path
+    repeats: bool = True  # a result equal to one that is in view enters as a pointer to it
+    rent_or_buy: bool = True  # compact when what stale results have cost would have paid for compacting them
+    when_cold: bool = True  # compact when the cache has expired anyway
+    summaries: bool = True  # summarise when compaction alone would leave too much
+    preview_tokens: int = 400
+    reopen_rate: float = 0.3  # expected share of previews that are opened, before a tool's own is known
+    reopen_tokens: int = 1_000  # expected size of what is then read
+    horizon_calls: int = 20  # calls for which a token that enters is expected to stay
+    theta: float = 0.75  # how much of its price stale results must have cost before a compaction
+    hazard: float = 0.05  # chance that a compacted result is read again
+    pressure: float = 0.0  # what a token past the pre-rot threshold costs more, relative to its price
+    summarise_above: float = 0.45  # share of the room that may stay occupied after a compaction
+    summary_tokens: int = 1_500  # expected length of a summary; twice this is refused
+    summary_attempts: int = 2
+    recalibrate_after: int = 8  # like actions in a row before the model is asked to look up; 0: never
+
+
+@dataclass(frozen=True, slots=True)
+class ReopenRate:
+    """What share of a tool's previews was opened, as this installation has learned it."""
+
+    tool: str
+    share: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     model: str  # "provider:name"
@@ -64,3 +114,7 @@ class Policy:
     error_tokens_max: int = 8_000
     recite_after_calls: int = 0  # recite the plan when it was last in view this many calls ago
     fruitless_answers_max: int = 5  # in a row without an action that could run, before the session ends as stuck
+    prices: Prices = field(default=Prices(), metadata=ADDED)
+    rules: Rules = field(default=Rules(), metadata=ADDED)
+    reopen_rates: tuple[ReopenRate, ...] = field(default=(), metadata=ADDED)
+    recite_errors: bool = field(default=False, metadata=ADDED)  # the last error that nothing has mended yet

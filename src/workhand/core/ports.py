@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from workhand.core.events import Event, ModelAnswered, Observation, SandboxOpened, ToolCall
+from workhand.core.events import Event, ModelAnswered, SandboxOpened, ToolCall
 from workhand.core.log import Entry
 from workhand.core.mask import Mask
 from workhand.core.prompt import Prompt
@@ -49,18 +49,29 @@ class Model(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What running a tool brought: the observation, and the original behind it."""
+    """What running a call brought, before the ingestion gate."""
 
-    observation: Observation
-    original: bytes | None = None  # stored under ``observation.blob``, together with the event
+    head: str  # one line about what happened, always shown in full
+    compact: str  # what to call it once it is compacted: the call in a few words
+    original: bytes = b""  # the untouched content, which the gate may replace by a preview
+    ok: bool = True
+    as_is: bool = False  # the gate lets it in whole: it is read back, or bounded by its own limit
 
 
 class Toolbox(Protocol):
     async def run(self, call: ToolCall, watch: Watch) -> Outcome:
-        """Run one call.  What the model can repair comes back as an observation.
+        """Run one call.  What the model can repair comes back as an outcome that is not ok.
 
         Raises ``SandboxLost`` when the machine is gone.
         """
+        ...
+
+    async def keep(self, path: str, content: bytes) -> None:
+        """Put a file where the model can read it at ``path``, in its workspace."""
+        ...
+
+    async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
+        """Give those of the paths at which the model would find nothing."""
         ...
 
 

@@ -14,7 +14,10 @@ JSON object; ``opaque`` is only there when a provider left something to echo.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+STANDS_FOR = re.compile(rb'"text":"\[summary\] This stands for what happened before, (\d+) answers')
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +31,9 @@ class Prompt:
     def size(self) -> int:
         """Bytes of the body and the tail."""
         return sum(map(len, self.body)) + len(self.tail.encode())
+
+    @property
+    def answers(self) -> int:
+        """Answers of the model that are in the body, or that a summary in it stands for."""
+        shown = sum(piece.startswith(b'{"calls":') for piece in self.body)  # only answers have that key
+        return shown + sum(int(match[1]) for piece in self.body[2:3] if (match := STANDS_FOR.search(piece)))

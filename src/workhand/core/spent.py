@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workhand.core.events import Event, Forked, LimitsChanged, ModelAnswered, Resumed, UserSaid
+from workhand.core.events import (
+    Event,
+    Forked,
+    HistorySummarized,
+    LimitsChanged,
+    ModelAnswered,
+    Resumed,
+    SummaryRejected,
+    UserSaid,
+)
 
 _AFTER_A_WAIT = (UserSaid, Resumed, Forked, LimitsChanged)
 
@@ -30,10 +39,10 @@ class Spent:
     def plus(self, event: Event, gap_s: float) -> Spent:
         """Add one event, ``gap_s`` seconds after the one before."""
         worked = 0.0 if isinstance(event, _AFTER_A_WAIT) else max(0.0, gap_s)
-        if isinstance(event, ModelAnswered):
+        if isinstance(event, ModelAnswered | HistorySummarized | SummaryRejected):
             usage = event.usage
             return Spent(
-                self.steps + 1,
+                self.steps + isinstance(event, ModelAnswered),
                 self.input_tokens + usage.input_tokens,
                 self.cached_tokens + usage.cached_tokens,
                 self.output_tokens + usage.output_tokens,

@@ -10,6 +10,7 @@ Each line of the file is a JSON object, in the order of the answers:
 ``{i}`` is then its running number, from 1.  Errors are ``malformed``, ``overflow``, ``refused`` and
 ``unavailable``.  Empty lines, and lines that start with ``#``, are skipped.
 
+A summary that is asked for is answered with one that says nothing but the goals, in the form that is asked for.
 Which answer comes next is counted in the prompt: one for each answer of the model in it.  So a
 session goes on where it was after a restart, and a fork answers as its parent would have.
 Token counts are estimates, four bytes a token; as cached counts what the session's last prompt began with.
@@ -72,7 +73,9 @@ class ScriptModel:
         return None
 
     async def answer(self, prompt: Prompt, mask: Mask, *, session: str, watch: Watch) -> ModelAnswered:
-        index = sum(piece.startswith(b'{"calls":') for piece in prompt.body)  # only answers of the model have that key
+        if not mask.tools:
+            return self._summary(prompt, session)
+        index = prompt.answers
         step = self._steps[index] if index < len(self._steps) else Step((), None)
         raised = self._raised[session, index]
         if raised < len(step.errors):
@@ -92,6 +95,15 @@ class ScriptModel:
             prompt_bytes=prompt.size,
             prompt_digest=digest(b"".join(prompt.body)),
         )
+
+    def _summary(self, prompt: Prompt, session: str) -> ModelAnswered:
+        """Write the shortest summary that passes: the open goals, as the instruction lists them."""
+        _, _, listed = prompt.tail.partition("Open goals:\n")
+        goals: list[Json] = [line.removeprefix("- ") for line in listed.splitlines() if line.startswith("- ")]
+        stated: Json = {"goals": goals, "state": f"After {prompt.answers} answers the script goes on."}
+        answer = Answer(encode(stated).decode(), ())
+        usage = self._usage(prompt, answer, session)
+        return ModelAnswered(answer.text, (), usage, f"script:{self.name}", prompt.size, digest(b"".join(prompt.body)))
 
     def _usage(self, prompt: Prompt, answer: Answer, session: str) -> Usage:
         shared = _shared_bytes(self._bodies.get(session, ()), prompt.body)

@@ -10,24 +10,30 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import TypeAlias, assert_never
 
 import anyio
 
+from workhand.core import budget, compact, gate, summary
+from workhand.core.audit import Audit
 from workhand.core.decide import AskModel, Finished, Record, RunTool, WaitForUser, decide, open_call
 from workhand.core.events import (
     Event,
+    HistorySummarized,
     LimitsChanged,
+    ModelAnswered,
     ModelFailed,
     ModelRetried,
     Observation,
     Paused,
+    ResultsCompacted,
     Resumed,
     SandboxOpened,
     SessionEnded,
+    SummaryRejected,
     ToolReturned,
     ToolStarted,
+    Usage,
     UserSaid,
 )
 from workhand.core.log import Entry, Log
@@ -35,11 +41,15 @@ from workhand.core.mask import Mask
 from workhand.core.policy import Policy
 from workhand.core.ports import Claim, Clock, Delta, EventStore, Model, Retry, Toolbox
 from workhand.core.render import render
-from workhand.errors import ConfigError, ModelError, SandboxLost
+from workhand.core.schedule import Summarize
+from workhand.core.transcript import transcript
+from workhand.errors import ConfigError, ContextOverflow, ModelError, SandboxLost
 
 Viewer: TypeAlias = Callable[[Entry | Delta], None]
 """Sees every entry once it is durable, and live output as it comes."""
 
+HISTORY = ".workhand/history"
+NO_TOOLS = Mask("auto", ())  # words are wanted, not a call; the tool list in the prompt stays as it is
 INBOX_POLL_S = 0.25  # how soon a pause or a cancellation reaches a running model call or tool
 LOST = "The machine was lost while this ran; whether it took effect is not known. Files in the workspace are kept."
 CANCELLED = "The user cancelled the session while this ran; whether it took effect is not known."
@@ -82,7 +92,7 @@ class _Wake:
         self.claim = claim
         self.log = log
         self.policy: Policy = log.policy
-        self.sent = _Sent()
+        self.audit = Audit()
         self.at_work: _AtWork | None = None
         self.pending: list[Event] = []
         self.originals: list[bytes] = []  # of the results that are pending
@@ -106,11 +116,17 @@ class _Wake:
             command = decide(self.log, self.policy)
             match command:
                 case Record(events):
+                    for event in events:
+                        if isinstance(event, ResultsCompacted):
+                            await self.keep_calls(event.arguments)
                     self.note(*events)
                 case RunTool(call, attempt):
                     self.note(ToolStarted(call.id, attempt))
                     await self.flush()
                     self.note(*await self.until_told(self.run_tool(command), self.is_cancellation))
+                case Summarize():
+                    if not (await self.flush() and await self.take_inbox()):
+                        self.note(*await self.until_told(self.summarize(command), self.is_interruption))
                 case AskModel(mask):
                     if not (await self.flush() and await self.take_inbox()):
                         self.note(*await self.until_told(self.ask(mask), self.is_interruption))
@@ -125,6 +141,8 @@ class _Wake:
 
     async def ask(self, mask: Mask) -> tuple[Event, ...]:
         prompt = render(self.log, self.policy)
+        if broken := self.audit.check(self.log, self.policy, prompt):
+            self.note(broken)
         retries: list[Event] = []
 
         def watch(live: Delta | Retry | SandboxOpened) -> None:
@@ -145,7 +163,7 @@ class _Wake:
             calls=tuple(replace(call, id=f"c{position}") for call in answer.calls[:1]),
             dropped_calls=answer.dropped_calls + len(answer.calls[1:]),
             prompt_bytes=prompt.size,
-            prompt_digest=self.sent.digest(prompt.body),
+            prompt_digest=self.audit.sent(prompt.body),
             duration_s=round(self.ports.clock.now() - began, 4),
         )
         return (*retries, answer)
@@ -162,11 +180,50 @@ class _Wake:
         call = command.call
         try:
             outcome = await self.ports.toolbox.run(call, watch)
+            seen = gate.admit(self.log, self.policy, call, outcome)
+            if seen.path is not None:
+                await self.ports.toolbox.keep(seen.path, outcome.original)
         except SandboxLost:
             return (*opened, _unknown(call.id, LOST))
-        if outcome.original is not None:
+        if seen.blob is not None:
             self.originals.append(outcome.original)
-        return (*opened, ToolReturned(call.id, outcome.observation))
+        return (*opened, ToolReturned(call.id, seen))
+
+    async def summarize(self, command: Summarize) -> tuple[Event, ...]:
+        """Keep the whole, ask for a summary on the prompt that the model has just read, and check it."""
+        log, policy = self.log, self.policy
+        earlier = log.latest(HistorySummarized)
+        since = earlier.until if earlier else 0
+        path = f"{HISTORY}/{log.head}.md"
+        gone = [entry for entry in log.entries if since <= entry.position < command.until]
+        reasons = _refused(log)
+        prompt = render(log, policy)
+        asked = replace(prompt, tail=summary.instruction(log, path, policy.rules.summary_tokens, reasons))
+        model = self.ports.model
+        try:
+            await self.ports.toolbox.keep(path, transcript(gone).encode(errors="replace"))
+            answer = await model.answer(asked, NO_TOOLS, session=self.claim.session, watch=lambda _: None)
+        except ContextOverflow as error:
+            return (SummaryRejected((str(error),), Usage(), policy.model),)
+        except (ModelError, ConfigError) as error:
+            return (ModelFailed(type(error).__name__, str(error)),)
+        except SandboxLost:
+            return (SummaryRejected((LOST,), Usage(), policy.model),)
+        stated = summary.read(answer.text)
+        if isinstance(stated, str):
+            return (SummaryRejected((stated,), answer.usage, answer.model),)
+        missing = await self.ports.toolbox.missing(summary.paths(stated))
+        tokens = round(len(answer.text.encode(errors="replace")) / budget.bytes_per_token(log))
+        if faults := summary.faults(stated, log, missing, tokens, 2 * policy.rules.summary_tokens):
+            return (SummaryRejected(faults, answer.usage, answer.model),)
+        kept = summary.carried(stated, log)
+        return (HistorySummarized(command.until, kept, path, answer.usage, answer.model, command.why),)
+
+    async def keep_calls(self, ids: tuple[str, ...]) -> None:
+        """Put calls that will be shown in compact form where that form says that they can be read."""
+        answers = (event for event in self.log.events if isinstance(event, ModelAnswered))
+        for call in (call for answer in answers for call in answer.calls if call.id in ids):
+            await self.ports.toolbox.keep(compact.path(call), call.arguments.encode(errors="replace"))
 
     async def until_told(self, work: Awaitable[tuple[Event, ...]], stops: Callable[[Event], bool]) -> tuple[Event, ...]:
         """Do ``work``, unless an event in the inbox stops it first."""
@@ -233,21 +290,10 @@ class _Wake:
         await self.ports.store.append(self.claim, self.log.head, (), at=self.ports.clock.now(), status=status)
 
 
-class _Sent:
-    """The digest of the bodies that are sent, one after the other: what is unchanged is hashed once."""
-
-    def __init__(self) -> None:
-        self.body: tuple[bytes, ...] = ()
-        self.hashed = sha256()
-
-    def digest(self, body: tuple[bytes, ...]) -> str:
-        known = len(self.body)
-        if body[:known] != self.body:
-            known, self.hashed = 0, sha256()
-        for piece in body[known:]:
-            self.hashed.update(piece + b"\n")
-        self.body = body
-        return self.hashed.hexdigest()
+def _refused(log: Log) -> tuple[str, ...]:
+    """Say why the latest summary was not used, if it was the last thing that happened."""
+    last = log.entries[-1].event
+    return last.reasons if isinstance(last, SummaryRejected) else ()
 
 
 def _begins(log: Log) -> bool:

@@ -31,7 +31,7 @@ from typing import Protocol, TypeAlias
 from anyio import to_thread
 
 from workhand.core import canonical
-from workhand.core.events import FORMAT, SessionEnded
+from workhand.core.events import FORMAT, SessionEnded, SessionStarted
 from workhand.core.log import Entry
 from workhand.core.ports import SessionRow
 from workhand.errors import StoreError
@@ -75,7 +75,9 @@ async def export_session(
     """Write a session to the file ``target``; what is there is replaced once all is written."""
     entries = await store.read(session)
     title = next((row.title for row in await store.sessions() if row.id == session), "")
-    header = {"archive": ARCHIVE_VERSION, "format": FORMAT, "session": session, "title": title}
+    started = (entry.event.format for entry in entries if isinstance(entry.event, SessionStarted))
+    log_format = max(started, default=FORMAT)  # a log keeps the format in which it was begun
+    header = {"archive": ARCHIVE_VERSION, "format": log_format, "session": session, "title": title}
     files = sorted(workspace)
     for path, _, _ in files:
         if not _is_inside(path):

@@ -7,21 +7,27 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from workhand.core.canonical import digest
-from workhand.core.events import Observation, ToolCall
+from workhand.core.events import ToolCall
 from workhand.core.ports import Outcome, Watch
 
 
 @dataclass
 class LedgerToolbox:
-    """Answer each call with ``reply(call)`` and keep a ledger of what was run."""
+    """Answer each call with ``reply(call)``, keep a ledger of what was run, and the files in ``files``."""
 
     reply: Callable[[ToolCall], Outcome]
     ledger: list[str] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
 
     async def run(self, call: ToolCall, watch: Watch) -> Outcome:
         self.ledger.append(call.id)
         return self.reply(call)
+
+    async def keep(self, path: str, content: bytes) -> None:
+        self.files[path] = content
+
+    async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(path for path in paths if path not in self.files)
 
 
 @dataclass
@@ -36,10 +42,15 @@ class HeldToolbox:
         if call.tool == self.tool:
             self.running.set()
             await self.release.wait()
-        return filed(f"{call.tool} is done")
+        return Outcome(f"{call.tool} is done", call.tool)
+
+    async def keep(self, path: str, content: bytes) -> None:
+        return None
+
+    async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
+        return ()
 
 
-def filed(text: str, *, ok: bool = True, path: str = "results/x.txt") -> Outcome:
-    """Make an outcome with its original kept under a path."""
-    original = text.encode()
-    return Outcome(Observation(text, f"all in {path}", ok, digest(original), path), original)
+def brought(text: str, *, ok: bool = True) -> Outcome:
+    """Make an outcome whose content is a text."""
+    return Outcome("", "brought", text.encode(), ok)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from workhand.core.ports import Sandbox
-from workhand.tools.result import Result
+from workhand.core.ports import Outcome, Sandbox
 
 READ_LINES = 400
 READ_BYTES_MAX = 24_000  # of one slice that enters the context
@@ -43,7 +42,7 @@ class FileFind:
     path: str = "."
 
 
-async def file_read(asked: FileRead, sandbox: Sandbox) -> Result:
+async def file_read(asked: FileRead, sandbox: Sandbox) -> Outcome:
     content = await sandbox.read(asked.path, bytes_max=FILE_BYTES_MAX)
     if b"\0" in content[:8192]:
         return _failure(f"{asked.path} is a binary file of {len(content):,} bytes; use shell_run to look into it.")
@@ -58,17 +57,17 @@ async def file_read(asked: FileRead, sandbox: Sandbox) -> Result:
         until += 1
     place = f"{asked.path} lines {asked.offset:,}-{until:,} of {len(lines):,}"
     more = f"; go on with offset {until + 1}" if until < len(lines) else ""
-    return Result(f"{place}{more}" if lines else f"{asked.path} is empty", f"file_read {place}", piece, admit=True)
+    return Outcome(f"{place}{more}" if lines else f"{asked.path} is empty", f"file_read {place}", piece, as_is=True)
 
 
-async def file_write(asked: FileWrite, sandbox: Sandbox) -> Result:
+async def file_write(asked: FileWrite, sandbox: Sandbox) -> Outcome:
     content = asked.content.encode(errors="replace")
     await sandbox.write(asked.path, content)
     size = f"{_count(len(content.splitlines()), 'line')}, {_count(len(content), 'byte')}"
-    return Result(f"wrote {asked.path}: {size}", f"file_write {asked.path}: {size}")
+    return Outcome(f"wrote {asked.path}: {size}", f"file_write {asked.path}: {size}")
 
 
-async def file_edit(asked: FileEdit, sandbox: Sandbox) -> Result:
+async def file_edit(asked: FileEdit, sandbox: Sandbox) -> Outcome:
     content = await sandbox.read(asked.path, bytes_max=FILE_BYTES_MAX)
     old, new = asked.old.encode(errors="replace"), asked.new.encode(errors="replace")
     count = content.count(old)
@@ -78,10 +77,10 @@ async def file_edit(asked: FileEdit, sandbox: Sandbox) -> Result:
         return _failure(f"`old` occurs {count} times in {asked.path}; give more of the text around it, or set every.")
     await sandbox.write(asked.path, content.replace(old, new))
     done = f"{asked.path}: {_count(count, 'place')} replaced"
-    return Result(done, f"file_edit {done}")
+    return Outcome(done, f"file_edit {done}")
 
 
-async def file_find(asked: FileFind, sandbox: Sandbox) -> Result:
+async def file_find(asked: FileFind, sandbox: Sandbox) -> Outcome:
     command = _search(asked) if asked.regex else _listing(asked)
     went = await sandbox.execute(("/bin/bash", "-c", command), timeout_s=FIND_TIMEOUT_S, output_bytes_max=4_000_000)
     what = f"{asked.regex!r} in {asked.glob or 'all files'}" if asked.regex else f"files {asked.glob or '*'}"
@@ -92,7 +91,7 @@ async def file_find(asked: FileFind, sandbox: Sandbox) -> Result:
     shown = b"".join(lines[:FIND_LINES_MAX])
     more = " or more" if went.dropped_bytes else ""
     found = f"{_count(len(lines), 'line' if asked.regex else 'file')}{more} found: {what} under {asked.path}"
-    return Result(found, f"file_find: {found}", shown)
+    return Outcome(found, f"file_find: {found}", shown)
 
 
 def _search(asked: FileFind) -> str:
@@ -123,5 +122,5 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _failure(text: str) -> Result:
-    return Result(text, text, ok=False)
+def _failure(text: str) -> Outcome:
+    return Outcome(text, text, ok=False)

@@ -10,8 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from workhand.core.ports import Sandbox
-from workhand.tools.result import Result
+from workhand.core.ports import Outcome, Sandbox
 
 ATTACHMENT_BYTES_MAX = 256_000_000
 
@@ -35,10 +34,10 @@ class MessageResult:
     attachments: tuple[str, ...] = ()
 
 
-async def message_result(asked: MessageResult, sandbox: Sandbox, deliver: Deliver) -> Result:
+async def message_result(asked: MessageResult, sandbox: Sandbox, deliver: Deliver) -> Outcome:
     missing = [path for path in asked.attachments if not await _is_file(sandbox, path)]
     if missing:
-        return Result(
+        return Outcome(
             f"Not delivered: there is no file {', '.join(missing)}; write it first or leave it out.",
             "message_result: not delivered",
             ok=False,
@@ -46,7 +45,7 @@ async def message_result(asked: MessageResult, sandbox: Sandbox, deliver: Delive
     for path in asked.attachments:
         await deliver(path, await sandbox.read(path, bytes_max=ATTACHMENT_BYTES_MAX))
     files = f" with {', '.join(asked.attachments)}" if asked.attachments else ""
-    return Result(f"delivered{files}", f"message_result: delivered{files}")
+    return Outcome(f"delivered{files}", f"message_result: delivered{files}")
 
 
 async def _is_file(sandbox: Sandbox, path: str) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass
 
-from workhand.core.ports import Executed, Sandbox, Watch
-from workhand.tools.result import Result
+from workhand.core.ports import Executed, Outcome, Sandbox, Watch
 
 OUTPUT_BYTES_MAX = 8_000_000
 COMMAND_CHARS_SHOWN = 80
@@ -31,7 +30,7 @@ class ShellInput:
     shell: str = "main"
 
 
-async def shell_run(asked: ShellRun, sandbox: Sandbox, watch: Watch) -> Result:
+async def shell_run(asked: ShellRun, sandbox: Sandbox, watch: Watch) -> Outcome:
     try:
         went = await sandbox.shell_run(
             asked.shell, asked.command, timeout_s=asked.timeout_s, output_bytes_max=OUTPUT_BYTES_MAX, watch=watch
@@ -40,7 +39,7 @@ async def shell_run(asked: ShellRun, sandbox: Sandbox, watch: Watch) -> Result:
         if error.errno != errno.EBUSY:
             raise
         text = f"Shell {asked.shell!r} still runs an earlier command: see shell_view, or use another shell name."
-        return Result(text, text, ok=False)
+        return Outcome(text, text, ok=False)
     if went.exit_code is None:
         head = f"still running after {asked.timeout_s} s in shell {asked.shell}; look again with shell_view"
     else:
@@ -48,7 +47,7 @@ async def shell_run(asked: ShellRun, sandbox: Sandbox, watch: Watch) -> Result:
     return _result(f"shell_run {_short(asked.command)}", head, went)
 
 
-async def shell_view(asked: ShellView, sandbox: Sandbox) -> Result:
+async def shell_view(asked: ShellView, sandbox: Sandbox) -> Outcome:
     try:
         went = await sandbox.shell_view(asked.shell, wait_s=asked.wait_s, output_bytes_max=OUTPUT_BYTES_MAX)
     except FileNotFoundError:
@@ -57,25 +56,25 @@ async def shell_view(asked: ShellView, sandbox: Sandbox) -> Result:
     return _result(f"shell_view {asked.shell}", head, went)
 
 
-async def shell_input(asked: ShellInput, sandbox: Sandbox) -> Result:
+async def shell_input(asked: ShellInput, sandbox: Sandbox) -> Outcome:
     try:
         await sandbox.shell_input(asked.shell, asked.text)
     except FileNotFoundError:
         return _no_shell(asked.shell)
     typed = f"typed {len(asked.text)} characters into shell {asked.shell}"
-    return Result(f"{typed}; see the answer with shell_view", typed)
+    return Outcome(f"{typed}; see the answer with shell_view", typed)
 
 
-def _result(call: str, head: str, went: Executed) -> Result:
+def _result(call: str, head: str, went: Executed) -> Outcome:
     dropped = f"; {went.dropped_bytes:,} bytes left out of the middle" if went.dropped_bytes else ""
     silent = "" if went.stdout else ", no output"
     ok = went.exit_code in (0, None)
-    return Result(f"{head}{silent}{dropped}", f"{call}: {head}", went.stdout, ok=ok)
+    return Outcome(f"{head}{silent}{dropped}", f"{call}: {head}", went.stdout, ok=ok)
 
 
-def _no_shell(shell: str) -> Result:
+def _no_shell(shell: str) -> Outcome:
     text = f"There is no shell {shell!r} yet; shell_run starts one."
-    return Result(text, text, ok=False)
+    return Outcome(text, text, ok=False)
 
 
 def _ended(exit_code: int) -> str:

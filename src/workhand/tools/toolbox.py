@@ -1,7 +1,7 @@
-"""Run a call: read its arguments, perform it in the session's machine, gate its result.
+"""Run a call: read its arguments, perform it in the session's machine.
 
 The machine is opened when the first call needs it, and opened again when it was
-lost.  Whatever goes wrong inside a tool is an observation, with its trace: only
+lost.  Whatever goes wrong inside a tool is an outcome, with its trace: only
 the loss of the machine is raised, because the log must say that the outcome is
 unknown.
 """
@@ -12,20 +12,15 @@ import traceback
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from workhand.core import gate
-from workhand.core.canonical import digest
-from workhand.core.events import Observation, SandboxOpened, ToolCall
+from workhand.core.events import SandboxOpened, ToolCall
 from workhand.core.policy import Policy
 from workhand.core.ports import Outcome, Sandbox, Watch
 from workhand.errors import SandboxError, SandboxLost
 from workhand.tools import file, message, shell
 from workhand.tools.arguments import read_arguments
 from workhand.tools.message import Deliver
-from workhand.tools.result import Result
 
-RESULTS = ".workhand/results"
 IGNORE = ".workhand/.gitignore"
-FILED_BYTES_MIN = 600  # a result shorter than this is never worth a pointer
 
 OpenSandbox: TypeAlias = Callable[[], Awaitable[Sandbox]]
 
@@ -44,30 +39,29 @@ class SandboxToolbox:
     async def run(self, call: ToolCall, watch: Watch) -> Outcome:
         asked = read_arguments(call)
         if isinstance(asked, str):
-            return Outcome(Observation(asked, f"{call.tool}: {asked}", ok=False))
+            return Outcome(asked, f"{call.tool}: {asked}", ok=False)
         if isinstance(asked, message.MessageInfo | message.MessageAsk):
-            return Outcome(Observation("shown to the user", f"{call.tool}: shown"))
+            return Outcome("shown to the user", f"{call.tool}: shown")
         if isinstance(asked, message.MessageResult) and not asked.attachments:  # needs no machine
-            return Outcome(Observation("delivered", f"{call.tool}: delivered"))
+            return Outcome("delivered", f"{call.tool}: delivered")
         sandbox = await self.machine()
         if not self.announced:
             given = sandbox.capabilities
             watch(SandboxOpened(given.backend, given.isolation, given.limits))
             self.announced = True
         try:
-            result = await self.perform(asked, sandbox, watch)
-            return await self.admitted(call, result, sandbox)
+            return await self.perform(asked, sandbox, watch)
         except SandboxLost:
             self.sandbox = None
             raise
         except OSError as error:
             reason = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
-            return Outcome(Observation(reason, f"{call.tool}: {reason}", ok=False))
+            return Outcome(reason, f"{call.tool}: {reason}", ok=False)
         except SandboxError:
             raise
         except Exception:
             trace = traceback.format_exc(limit=-4)
-            return Outcome(Observation(trace, f"{call.tool}: failed inside the tool", ok=False))
+            return Outcome(trace, f"{call.tool}: failed inside the tool", ok=False)
 
     async def machine(self) -> Sandbox:
         """Give the session's machine, opening it if there is none.  Raises ``SandboxUnavailable``."""
@@ -81,7 +75,7 @@ class SandboxToolbox:
             await self.sandbox.close()
             self.sandbox = None
 
-    async def perform(self, asked: object, sandbox: Sandbox, watch: Watch) -> Result:
+    async def perform(self, asked: object, sandbox: Sandbox, watch: Watch) -> Outcome:
         match asked:
             case file.FileRead():
                 return await file.file_read(asked, sandbox)
@@ -101,22 +95,13 @@ class SandboxToolbox:
                 return await message.message_result(asked, sandbox, self.deliver)
         raise AssertionError(f"no function for {type(asked).__name__}")
 
-    async def admitted(self, call: ToolCall, result: Result, sandbox: Sandbox) -> Outcome:
-        """Put a result through the ingestion gate; keep what is worth a pointer as a file."""
-        original = result.original
-        if not original:
-            return Outcome(Observation(result.head, result.compact, result.ok))
-        text = original.decode(errors="replace")
-        blob = digest(original)
-        if len(original) < FILED_BYTES_MIN:
-            full = f"{result.head}\n{text}"
-            return Outcome(Observation(full, result.compact, result.ok, blob), original)
-        path = f"{RESULTS}/{call.id}-{call.tool}.txt"
+    async def keep(self, path: str, content: bytes) -> None:
+        sandbox = await self.machine()
         if not self.filed:  # keep our bookkeeping out of a repository that is the workspace
             await sandbox.write(IGNORE, b"*\n")
             self.filed = True
-        await sandbox.write(path, original)
-        whole = result.admit or gate.admits(text, ok=result.ok, policy=self.policy)
-        shown = text if whole else gate.preview(text, path, self.policy)
-        compact = f"{result.compact}; all {len(original):,} bytes are in {path}"
-        return Outcome(Observation(f"{result.head}\n{shown}", compact, result.ok, blob, path), original)
+        await sandbox.write(path, content)
+
+    async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
+        sandbox = await self.machine()
+        return tuple([path for path in paths if await sandbox.status(path) is None])

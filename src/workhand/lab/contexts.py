@@ -1,0 +1,180 @@
+"""What a replay asks of a policy, and the two that every comparison needs: append-only, and Workhand's own.
+
+Workhand's is no model of the engine but the engine: parts of a trace become
+events of a real log, results pass the real gate, reductions are those that
+``schedule`` decides on, and requests are what ``render`` gives.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from workhand.core import gate, schedule, summary
+from workhand.core.events import (
+    Event,
+    HistorySummarized,
+    ModelAnswered,
+    ResultsCompacted,
+    Resumed,
+    SessionStarted,
+    Summary,
+    ToolCall,
+    ToolReturned,
+    Usage,
+    UserSaid,
+)
+from workhand.core.log import Log
+from workhand.core.policy import Policy
+from workhand.core.ports import Outcome
+from workhand.core.render import render
+from workhand.core.schedule import Summarize
+from workhand.lab.request import Block, Request
+from workhand.lab.texts import Texts
+from workhand.lab.trace import Answer, Part, Returned, Said
+
+ASK_TOKENS = 200  # of the instruction that asks for a summary
+
+
+@dataclass(slots=True)
+class Removed:
+    """What a policy took out of the context, in tokens, and how much of that a handle gives back."""
+
+    tokens: int = 0
+    restorable: int = 0
+    events: int = 0
+
+
+class Context(Protocol):
+    """A policy at work on one session."""
+
+    removed: Removed
+
+    def take(self, part: Part, *, whole: bool = False) -> None:
+        """Take what was said, answered or returned; ``whole``: it was read back and stays as it is."""
+        ...
+
+    def requests(self, *, cold: bool) -> tuple[Request, ...]:
+        """Give what is sent to ask the model now: reductions' own requests, if any, then the real one."""
+        ...
+
+    def points_to(self, part: Returned) -> bool:
+        """Say whether what is shown now leads back to a result that is not shown."""
+        ...
+
+
+class AppendOnly:
+    """Never reduces anything."""
+
+    def __init__(self, texts: Texts, prefix: Block) -> None:
+        self.removed = Removed()
+        self._texts = texts
+        self._blocks = [prefix]
+
+    def take(self, part: Part, *, whole: bool = False) -> None:
+        self._blocks += self._texts.of(part)
+
+    def requests(self, *, cold: bool) -> tuple[Request, ...]:
+        newest = len(self._blocks) - 1
+        return (Request(tuple(self._blocks), (0, max(0, newest - 16), newest), cold=cold),)
+
+    def points_to(self, part: Returned) -> bool:
+        return False
+
+
+class Workhand:
+    """The engine itself, under a policy."""
+
+    def __init__(self, texts: Texts, prefix: Block, policy: Policy) -> None:
+        self.removed = Removed()
+        self.policy = policy
+        self.log = Log().then(SessionStarted(policy))
+        self._texts = texts
+        self._prefix = prefix
+        self._pieces: dict[bytes, tuple[Block, ...]] = {}
+        self._sent_tokens = 0
+        self._prompt_bytes = 0
+        self._clock = 0.0
+        self._tools: dict[str, str] = {}
+        self._paths: dict[str, str] = {}
+        self._positions: dict[str, int] = {}
+
+    def take(self, part: Part, *, whole: bool = False) -> None:
+        match part:
+            case Said(_, text):
+                self._note(UserSaid(text))
+            case Answer(text, calls):
+                made = tuple(ToolCall(each.id, each.tool, "{}" if each.in_text else each.arguments) for each in calls)
+                self._tools.update((each.id, each.tool) for each in calls)
+                usage = Usage(input_tokens=self._sent_tokens)
+                self._note(ModelAnswered(text, made, usage, "recorded", self._prompt_bytes, ""))
+            case Returned(call, text, ok):
+                asked = ToolCall(call, self._tools.get(call, "tool"), "{}")
+                outcome = Outcome("", asked.tool, text.encode(errors="replace"), ok, as_is=whole)
+                admitted = gate.admit(self.log, self.policy, asked, outcome)
+                if admitted.path is not None:
+                    self._paths[call] = admitted.path
+                self._note(ToolReturned(call, admitted))
+
+    def requests(self, *, cold: bool) -> tuple[Request, ...]:
+        if cold:
+            self._clock += 2 * self.policy.prices.lifetime_s
+            self._note(Resumed())
+        sent = []
+        while (due := schedule.due(self.log, self.policy)) is not None:
+            before = self._request(cold=cold)
+            if isinstance(due, Summarize):
+                output = self._texts.count(self._stand_in())
+                sent.append(replace(before, tail_tokens=ASK_TOKENS, output_tokens=output))
+            self._note(due if isinstance(due, ResultsCompacted) else self._summarized(due))
+            self.removed.events += 1
+            cold = cold and not isinstance(due, Summarize)
+        request = self._request(cold=cold)
+        self._sent_tokens = sum(block.tokens for block in request.blocks)
+        return (*sent, request)
+
+    def points_to(self, part: Returned) -> bool:
+        path = self._paths.get(part.call)
+        if path is not None and any(path in piece.decode() for piece in render(self.log, self.policy).body):
+            return True
+        summarized = self.log.latest(HistorySummarized)
+        return summarized is not None and self._positions[part.call] < summarized.until
+
+    def _note(self, event: Event) -> None:
+        self._clock += 1.0
+        self.log = self.log.then(event, self._clock)
+        if isinstance(event, ToolReturned):
+            self._positions[event.call_id] = self.log.head - 1
+
+    def _request(self, *, cold: bool) -> Request:
+        prompt = render(self.log, self.policy)
+        self._prompt_bytes = prompt.size
+        blocks = [self._prefix]
+        ends = {1: 0}  # from the index of a piece to that of its last block
+        for index, piece in enumerate(prompt.body[2:], 2):
+            known = self._pieces.get(piece)
+            if known is None:
+                known = self._pieces[piece] = tuple(map(self._texts.block, _texts_of(piece)))
+            blocks += known
+            ends[index] = len(blocks) - 1
+        return Request(tuple(blocks), tuple(ends[index] for index in prompt.breakpoints), cold=cold)
+
+    def _summarized(self, due: Summarize) -> HistorySummarized:
+        stand_in = Summary((), (), (), self._stand_in(), (), (), (), ())
+        path = f".workhand/history/{self.log.head}.md"
+        return HistorySummarized(due.until, summary.carried(stand_in, self.log), path, Usage(), "recorded", due.why)
+
+    def _stand_in(self) -> str:
+        """Give a summary of the expected length that holds no identifier: what it would say is not known."""
+        return " the" * self.policy.rules.summary_tokens
+
+
+def _texts_of(piece: bytes) -> Iterator[str]:
+    """Give the texts of a piece as blocks on the wire: an answer's words and each of its calls stand apart."""
+    block = json.loads(piece)
+    if block["text"] or not block.get("calls"):
+        yield block["text"]
+    for call in block.get("calls", ()):
+        yield f"{call['tool']}\n{'' if call['arguments'] == '{}' else call['arguments']}"
