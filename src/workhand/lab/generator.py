@@ -88,6 +88,8 @@ class _Session:
         self._at = EPOCH_S
         self._ask()
         calls = draw(chance, figures.calls)
+        median = next(value for share, value in figures.calls if share == 0.5)
+        self._parallel = min(0.9, figures.parallel * (calls / median) ** 2)
         while self._count < calls:
             if self._happens(figures.speaking):
                 self.parts.append(Answer(self._thought(draw(chance, figures.text_bytes)), at=self._passed()))
@@ -179,7 +181,7 @@ class _Session:
     def _width(self) -> int:
         """Say how many calls the next answer makes."""
         width = 1
-        if self._happens(self._figures.parallel):
+        if self._happens(self._parallel):
             width, more = 2, 1 - 1 / (self._figures.parallel_calls - 1)
             while width < PARALLEL_MAX and self._happens(more):
                 width += 1

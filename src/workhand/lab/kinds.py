@@ -44,7 +44,7 @@ class Figures:
     repeated_calls: float  # share of calls that equal an earlier one
     same_results: float  # share of repeated calls that bring the same result again
     input_output: float  # bytes read over bytes written if nothing is ever removed; follows from the others
-    parallel: float = 0.0  # share of calling answers with several calls
+    parallel: float = 0.0  # share of calling answers with several calls at median length; it grows with its square
     parallel_calls: float = 1.0  # calls of such an answer, mean
     silent: float = 0.0  # share of calling answers that say nothing
     speaking: float = 0.0  # share of answers that make no call
@@ -70,18 +70,20 @@ class Tool:
 # fmt: off
 FIGURES: dict[PlainKind, Figures] = {
     "office": Figures(
-        calls=((0, 19), (.1, 25), (.25, 32), (.5, 40), (.75, 54), (.9, 81), (1, 245)),  # T
+        calls=((0, 19), (.1, 25), (.25, 32), (.5, 40), (.75, 54), (.9, 81), (.96, 107), (1, 245)),  # T
         system_bytes=0,  # T: none was recorded
         task_bytes=700,  # T
-        result_bytes=((0, 20), (.1, 105), (.25, 137), (.5, 443), (.75, 1855), (.9, 5614),
-                      (.95, 8939), (.99, 100_373), (1, 101_017)),  # T: its tools cut at 100,000 characters
+        result_bytes=((0, 20), (.1, 105), (.25, 135), (.5, 422), (.75, 1725), (.9, 5246), (.95, 6852), (.97, 11_550),
+                      (.98, 26_871), (.99, 66_022), (.995, 100_373), (1, 101_017)),
+        # T without the two sessions that its source cut short; its tools cut at 100,000 characters
         text_bytes=((0, 20), (.1, 44), (.5, 92), (.9, 280), (.99, 1867), (1, 4_000)),  # T
-        argument_bytes=((0, 20), (.1, 32), (.5, 106), (.9, 1390), (.99, 8147), (1, 12_000)),  # T
+        argument_bytes=((0, 20), (.1, 32), (.5, 106), (.75, 209), (.9, 1390), (.95, 2754), (.99, 8147),
+                        (1, 12_000)),  # T
         errors=.053,  # T
         repeated_calls=.063,  # T
         same_results=.4,  # T: 1.7 % of the results have 200 characters and equal an earlier one
-        input_output=104,  # T
-        parallel=.092, parallel_calls=5.0,  # T
+        input_output=108,  # T
+        parallel=.05, parallel_calls=5.0,  # T: 9.2 % of all answers, and most in the longest sessions
         silent=.163,  # T
         needed=.36,  # A: with it 30 % of the results are needed again; T .29
         needed_age=6.0,  # A; T 9.4
@@ -89,15 +91,16 @@ FIGURES: dict[PlainKind, Figures] = {
     ),
     "code": Figures(
         calls=((0, 16), (.1, 17), (.25, 20), (.5, 28), (.75, 36), (.9, 45), (1, 48)),  # L, J, O
-        system_bytes=2_000, task_bytes=6_000,  # L, J: together 1,689 and 6,950 tokens
+        system_bytes=2_000, task_bytes=6_000,  # L has 1,689 tokens in both, J 6,950
         result_bytes=((0, 20), (.1, 112), (.25, 194), (.5, 758), (.75, 4488), (.9, 9408), (.95, 11_377),
                       (.99, 35_735), (.999, 128_320), (1, 666_865)),  # L, J, O
         text_bytes=((0, 40), (.1, 134), (.5, 232), (.9, 672), (.99, 2498), (1, 4_000)),  # L, J, O
-        argument_bytes=((0, 15), (.1, 26), (.5, 67), (.9, 543), (.99, 1957), (1, 6_000)),  # L, J, O
+        argument_bytes=((0, 15), (.1, 26), (.25, 45), (.5, 67), (.75, 102), (.9, 543), (.95, 1029), (.99, 1957),
+                        (1, 4_030)),  # L, J, O
         errors=.148,  # L, J, O
         repeated_calls=.084,  # L, J, O
-        same_results=.9,  # L, J, O: 6.8 % of the results
-        input_output=105,  # A: L, J, O have 225, but 94 % of the answers of L lack their reasoning; with it L has 40
+        same_results=1,  # L, J, O: 6.8 % of the results
+        input_output=120,  # A: L, J, O have 225, but 94 % of the answers of L lack their reasoning; with it L has 40
         silent=0,  # A: as if every answer had said what it thought
         needed=.36, needed_age=6.0,  # A; L .26, 7.6
         middle=.69,  # L
@@ -122,11 +125,12 @@ FIGURES: dict[PlainKind, Figures] = {
         system_bytes=5_000, task_bytes=11_000,  # E: together 4,074 tokens
         result_bytes=((0, 60), (.1, 197), (.25, 300), (.5, 447), (.75, 1100), (.9, 2257), (.95, 3405),
                       (.99, 5677), (1, 12_142)),  # E
-        text_bytes=((0, 60), (.1, 137), (.5, 441), (.9, 1626), (.99, 2758), (1, 4_000)),  # E: with the call in it
-        argument_bytes=((0, 20), (.1, 31), (.5, 41), (.9, 321), (.99, 1977), (1, 3_000)),  # E
+        text_bytes=((0, 60), (.1, 137), (.25, 208), (.5, 441), (.75, 750), (.9, 1626), (.99, 2758), (1, 4_649)),
+        # E: with the call in it
+        argument_bytes=((0, 20), (.1, 31), (.5, 41), (.75, 57), (.9, 321), (.95, 1025), (.99, 1977), (1, 4_049)),  # E
         errors=.1,  # E
         repeated_calls=.414,  # E
-        same_results=.65,  # E: 25.5 % of the results
+        same_results=.75,  # E: 25.5 % of the results
         input_output=103,  # E
         needed=.1, needed_age=4.5,  # E .08, 4.5
         middle=.6,  # A
