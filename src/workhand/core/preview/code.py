@@ -10,11 +10,12 @@ import re
 from collections.abc import Sequence
 
 from workhand.core.preview.lines import Line, cut
-from workhand.core.preview.names import by_novelty, names
+from workhand.core.preview.names import by_novelty, index, names
 from workhand.core.preview.plain import drop_blanks, squeeze
 
 DEFINITIONS_SHARE = 0.5
 IMPORTS_SHARE = 0.1
+INDEX_SHARE = 0.25
 LINE_SHARE = 0.15
 DEFINITIONS_MIN = 3  # or imports
 DEFINITIONS_SHARE_MIN = 0.015
@@ -66,7 +67,7 @@ def code(lines: Sequence[tuple[int, str]], bytes_max: int) -> tuple[Line, ...]:
     line_bytes_max = max(60, int(bytes_max * LINE_SHARE))
     placed: dict[int, str] = {}
     for at, text in drop_blanks(lines):
-        placed.setdefault(at, cut(f"{at}: {squeeze(text)}", line_bytes_max))
+        placed.setdefault(at, cut(f"{at}: {squeeze(text)}" if at > 0 else text, line_bytes_max))
     definitions = {at: _depth(text) for at, text in lines if at in placed and _DEFINITION.match(text[:300])}
     imports = [(at, text) for at, text in lines if at in placed and _IMPORT.match(text)]
     ranked: list[Line] = []
@@ -84,7 +85,9 @@ def code(lines: Sequence[tuple[int, str]], bytes_max: int) -> tuple[Line, ...]:
     ends = [at for at in (min(placed, default=0), max(placed, default=0)) if at in placed]
     ranked += [Line(at, placed.pop(at), 0) for at in dict.fromkeys(ends)]
     seen = {name for line in ranked for name in names(line.text)}
-    return (*ranked, *by_novelty(list(placed.items()), 6, seen))
+    rest = list(by_novelty(list(placed.items()), 6, seen))
+    last = max((line.at for line in (*ranked, *rest)), default=0)
+    return (*ranked, *rest, *index(rest, int(bytes_max * INDEX_SHARE), last + 1))
 
 
 def _depth(text: str) -> int:

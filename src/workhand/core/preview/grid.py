@@ -10,17 +10,22 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 from workhand.core.preview.lines import Line, cut
 
 CELL_BYTES_MAX = 72
 KEYS_MIN = 2  # columns that are shown though not all rows fit then
 ROWS_SHOWN_MIN = 12  # where not all rows fit, a row may be so wide that only this many do
-COLUMNS_BYTES_MAX = 0.25
+COLUMNS_SHARE = 0.25
+BESIDE_SHARE = 0.12  # for the columns that are not shown, and for what all rows have in common
 
-_KEY = re.compile(r"(^|[^a-z])(id|ids|name|title|path|key|sha|email|full_name|subject|file|filename)$", re.IGNORECASE)
+_KEY = re.compile(
+    r"(^|[^a-z])(id|ids|name|title|path|sha|email|full_name|subject|file|filename|value|text|label|address)$",
+    re.IGNORECASE,
+)
 _TELLS = re.compile(
-    r"(^|[^a-z])(ur[il]|href|link|number|code|slug|login|value|text|date|time|status|state|type|price|total|count|size)$",
+    r"(^|[^a-z])(ur[il]|href|link|number|code|slug|login|date|time|status|state|type|price|total|count|size)$",
     re.IGNORECASE,
 )
 
@@ -42,13 +47,14 @@ def grid_lines(grid: Grid, bytes_max: int, at: int) -> list[Line]:
     chosen = _choose(names, cells, [index for index in range(size) if index not in same], bytes_max)
     hidden = [names[index] for index in range(size) if index not in same and index not in chosen]
     title = f"{grid.label}: {grid.total:,} rows x {size} columns"
-    said_max = int(bytes_max * COLUMNS_BYTES_MAX)
+    said_max = int(bytes_max * COLUMNS_SHARE)
+    beside_max = int(bytes_max * BESIDE_SHARE)
     lines = [Line(at, title, 0)]
     if hidden:
-        lines.append(Line(at + 1, cut(f"not shown: {', '.join(hidden)}", said_max), 2))
+        lines.append(Line(at + 1, cut(f"not shown: {', '.join(hidden)}", beside_max), 2))
     constant = ", ".join(f"{names[index]}={cut(cells[index][0], 40)}" for index in same if cells[index][0])
     if constant:
-        lines.append(Line(at + 2, cut(f"in all: {constant}", said_max), 2))
+        lines.append(Line(at + 2, cut(f"in all: {constant}", beside_max), 2))
     if chosen != [0] or names[0]:
         lines.append(Line(at + 3, cut("|".join(names[index] for index in chosen), said_max), 0))
     last = grid.rows[-1][0] if grid.rows else 0
@@ -62,7 +68,7 @@ def grid_lines(grid: Grid, bytes_max: int, at: int) -> list[Line]:
 def _choose(names: list[str], cells: list[list[str]], indices: Sequence[int], bytes_max: int) -> list[int]:
     """Choose columns, the most telling first, while the rows have room for them; give them in their own order."""
     rows = max(1, len(cells[0]) if cells else 0)
-    room = int(bytes_max * (1 - COLUMNS_BYTES_MAX)) - rows
+    room = int(bytes_max * (1 - COLUMNS_SHARE)) - rows
     scored = sorted((-_tells(names[index], cells[index]), index) for index in indices)
     chosen: list[int] = []
     shown: set[tuple[str, ...]] = set()
@@ -80,8 +86,11 @@ def _choose(names: list[str], cells: list[list[str]], indices: Sequence[int], by
 
 
 def _tells(name: str, cells: Sequence[str]) -> float:
-    """Say how much a column tells for its bytes: different values, few bytes, a name that promises a key."""
-    length = sum(min(len(cell), CELL_BYTES_MAX) + 2 for cell in cells)
+    """Say how much a column tells for its bytes: different values, few bytes, a name that promises a key.
+
+    Length counts less than evenly: a name is longer than the number of a row, and tells more.
+    """
+    length = sum(sqrt(min(len(cell), CELL_BYTES_MAX) + 2) for cell in cells)
     weight = 6.0 if _KEY.search(name) else 2.0 if _TELLS.search(name) else 1.0
     depth = 1 + name.count(".") / 2
     return weight * len({cell for cell in cells if cell}) / length / depth

@@ -38,6 +38,8 @@ _VARIABLE = re.compile(r"\d+|0x[0-9a-f]+")
 def journal(lines: Sequence[tuple[int, str]], bytes_max: int) -> tuple[Line, ...] | None:
     """Give the lines of a log by their importance; ``None`` where a text is none."""
     texts = drop_blanks(lines)
+    if not texts:
+        return None
     levels = Counter(match[0].strip("[]").upper() for _, text in texts if (match := _LEVEL.search(text[:200])))
     stamps = sum(1 for _, text in texts if _STAMP.match(text))
     telling = sum(1 for _, text in texts if _SUMMARY.search(text) or _ERROR.search(text))
@@ -61,11 +63,11 @@ def journal(lines: Sequence[tuple[int, str]], bytes_max: int) -> tuple[Line, ...
     ranks.update(dict.fromkeys(summaries[-5:], 1))
     counted = ", ".join(f"{count:,} {level}" for level, count in levels.most_common(8))
     rest = plain([(at, text) for at, text in placed.items() if at not in ranks], int(bytes_max * ENDS_SHARE))
-    places = [at for at in placed if at not in ranks]
+    places = [*(at for at in placed if at not in ranks), len(placed), len(placed) + 1]
     return (
         Line(-2, cut(f"{len(texts):,} lines; {counted or 'no levels'}", 160), 0),
         *(Line(at, placed[at], rank) for at, rank in ranks.items()),
-        *(Line(places[line.at], line.text, line.rank + 3) for line in rest),
+        *(Line(places[min(line.at, len(places) - 1)], line.text, line.rank + 3) for line in rest),
     )
 
 

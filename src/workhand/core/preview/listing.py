@@ -18,7 +18,8 @@ _LONG = re.compile(
 )
 _TREE = re.compile(r"^([│|\s]*+)[├└|`][─-]{1,2}\s(.+)$")
 _PATH = re.compile(r"^[^\s'\"(){}<>=;,:]*(?:/[^'\"(){}<>=;,\t]*)?$")
-_SECTION = re.compile(r"^(\S.*):$")
+_COUNT = re.compile(r"(?<=\w)(?::\d+| \(\d+[^()]{0,12}\))$")
+_SECTION = re.compile(r"^([^\s:]+):$")
 
 
 def listing(lines: Sequence[tuple[int, str]], bytes_max: int) -> tuple[Line, ...] | None:
@@ -38,9 +39,10 @@ def listing(lines: Sequence[tuple[int, str]], bytes_max: int) -> tuple[Line, ...
         elif section := _SECTION.match(text):
             here = section[1]
             directories.setdefault(here, [])
-        elif _PATH.match(text) and "|" not in text:
-            parent, _, name = text.rstrip("/").rpartition("/")
-            folder = f"{here}/{parent}".strip("/") if here and parent else parent or here
+        elif _PATH.match(path := _COUNT.sub("", text)) and "|" not in text:
+            parent, _, name = path.rstrip("/").rpartition("/")
+            name += text[len(path) :]
+            folder = f"{here}/{parent}" if here and parent and text[0] != "/" else parent or here
             directories.setdefault("/" if text.startswith("/") and not parent else folder, []).append(name)
         else:
             others.append(text)

@@ -12,13 +12,11 @@ LINK_BYTES_MAX = 140
 LINKS_MAX = 400
 TAGS_MIN = 12
 TAG_CHARS_SHARE = 0.25
-TEXT_PIECES_MAX = 2_000
+PIECES_MAX = 2_000
 
 _START = re.compile(r"\s*(?:<\?xml|<!doctype|<html|<\w[^<>]{0,300}>)", re.IGNORECASE)
-_TAG = re.compile(r"<(/?)([A-Za-z][\w:.-]*)((?:\s[^<>]{0,2000})?)>")
-_DROPPED = re.compile(
-    r"<(script|style|svg|noscript)\b[^>]{0,2000}>.{0,200000}?</\1\s*>|<!--.{0,100000}?-->", re.IGNORECASE | re.DOTALL
-)
+_TAG = re.compile(r"<!--|<(/?)([A-Za-z][\w:.-]*)((?:\s[^<>]{0,2000})?)>")
+_DROPPED = {"script", "style", "svg", "noscript"}
 _ATTRIBUTE = re.compile(r"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _KEPT = ("id", "name", "type", "value", "action", "method", "placeholder", "key", "ref", "version", "class")
 _FORMS = {"form", "input", "select", "textarea", "button", "option"}
@@ -33,7 +31,7 @@ def markup(text: str, bytes_max: int) -> tuple[str, tuple[Line, ...]] | None:
     if len(tags) < TAGS_MIN or sum(len(tag[0]) for tag in tags) < TAG_CHARS_SHARE * min(len(sample), 20_000):
         return None
     is_html = bool(re.search(r"<(?:html|body|div|head|table|p|a|span)\b", sample[:20_000], re.IGNORECASE))
-    pieces = _pieces(_DROPPED.sub(" ", sample), is_html)
+    pieces = _pieces(sample, is_html)
     ranked: list[Line] = []
     rest: list[tuple[int, str]] = []
     seen: set[str] = set()
@@ -56,22 +54,26 @@ def _pieces(text: str, is_html: bool) -> list[tuple[int, str]]:
     """Cut markup into what it shows, in order, each with its rank: 9 is plain text and what names things."""
     pieces: list[tuple[int, str]] = []
     end, inside, target = 0, "", ""
-    for tag in _TAG.finditer(text):
+    while len(pieces) < PIECES_MAX and (tag := _TAG.search(text, end)):
         shown = " ".join(html.unescape(text[end : tag.start()][:2_000]).split())
-        end = tag.end()
         if shown:
             pieces.append(_said(shown, inside, target, is_html))
-        closing, name = tag[1], tag[2].lower()
-        attributes = {key: one or two for key, one, two in _ATTRIBUTE.findall(tag[3])}
+        closing, name = tag[1], (tag[2] or "").lower()
+        end = _after(text, tag.end(), "-->" if not name else f"</{name}" if name in _DROPPED and not closing else "")
+        attributes = {key: one or two for key, one, two in _ATTRIBUTE.findall(tag[3] or "")}
         inside, target = ("", "") if closing else (name, attributes.get("href", ""))
         kept = " ".join(f"{key}={attributes[key]}" for key in _KEPT if attributes.get(key))
-        if closing or len(pieces) > TEXT_PIECES_MAX:
-            continue
         if is_html and name in _FORMS and kept:
             pieces.append((4, f"{name} {kept}"))
         elif kept and (not is_html or "id" in attributes):
             pieces.append((9, f"<{name} {kept}>"))
     return pieces
+
+
+def _after(text: str, start: int, close: str) -> int:
+    """Give the place after what a tag opens and nobody reads, or the end of the text."""
+    found = text.find(close, start)
+    return len(text) if found < 0 else found
 
 
 def _said(shown: str, inside: str, target: str, is_html: bool) -> tuple[int, str]:

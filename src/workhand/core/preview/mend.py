@@ -11,7 +11,7 @@ from typing import TypeAlias
 Value: TypeAlias = "Mapping[str, Value] | Sequence[Value] | str | int | float | bool | None"
 
 BEFORE_LINES_MAX = 8  # of other text before the JSON
-MENDED_CHARS_MAX = 1_000_000
+MENDED_CHARS_MAX = 300_000
 LINES_READ_MAX = 1_000
 DEPTH_MAX = 64
 
@@ -43,7 +43,7 @@ def read_json(text: str) -> Json | None:
         return None
     except ValueError:
         found = _mended(text, start.end(), before)
-    if found is None or len(before) + len(found.after) > len(text) // 2:
+    if found is None or len(before) + len(found.after) > len(text) // 3:
         return _lines(text)
     return found
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from workhand.core.preview.lines import Line
+from workhand.core.preview.lines import Line, cut
 
-NAME_CHARS_MAX = 120
+NAME_CHARS_MAX = 24  # that count: a long name is not worth more
+WORD_CHARS_MIN = 6  # shorter ones most often only start a sentence
+WORD_WEIGHT = 0.5  # of a word that only starts with a capital
+LINE_COST = 20  # characters that a line costs besides its own
+EXCERPT_CHARS = 110
+MARGIN_CHARS = 25
 
 _NAME = re.compile(r"[\w./@:#%+~-]{4,}")
 _TELLING = re.compile(r"[0-9/_@#A-Z]|\w\.\w")
@@ -27,7 +32,34 @@ def by_novelty(lines: Sequence[tuple[int, str]], rank: int, seen: set[str]) -> I
         fresh = [name for name in dict.fromkeys(names(text)) if name not in seen]
         if fresh:
             seen.update(fresh)
-            weight = sum(min(len(name), 24) + 6 for name in fresh)
-            scored.append((-weight / (len(text) + 12), at, text))
+            shown = _around(text, fresh)
+            weight = sum(_weight(name) for name in fresh)
+            scored.append((-weight / (len(shown) + LINE_COST), at, shown))
     for index, (_, at, text) in enumerate(sorted(scored)):
         yield Line(at, text, rank + index)
+
+
+def index(ranked: Sequence[Line], bytes_max: int, at: int) -> tuple[Line, ...]:
+    """Give the names of ranked lines in one line, those of the last first: their own lines will hardly be shown."""
+    every = dict.fromkeys(name for line in reversed(ranked) for name in names(line.text))
+    found = sorted(every, key=lambda name: _is_word(name) and len(name) < WORD_CHARS_MIN)
+    return (Line(at, cut(f"also: {' '.join(found)}", bytes_max), 1),) if found else ()
+
+
+def _weight(name: str) -> float:
+    size = min(len(name), NAME_CHARS_MAX) + 6
+    return size * WORD_WEIGHT if _is_word(name) else size
+
+
+def _is_word(name: str) -> bool:
+    return name.isalpha() and name[1:].islower()
+
+
+def _around(text: str, fresh: Sequence[str]) -> str:
+    """Give the part of a long line that its new names stand in."""
+    if len(text) <= EXCERPT_CHARS:
+        return text
+    start = max(0, text.find(fresh[0]) - MARGIN_CHARS)
+    end = text.find(fresh[-1]) + len(fresh[-1]) + MARGIN_CHARS
+    excerpt = text[start : min(end, start + EXCERPT_CHARS)]
+    return f"{'…' if start else ''}{excerpt}{'…' if start + len(excerpt) < len(text) else ''}"

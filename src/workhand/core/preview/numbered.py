@@ -18,10 +18,10 @@ from workhand.core.preview.plain import drop_blanks, squeeze, within
 LISTED_SHARE = 0.75
 MATCHED_SHARE = 0.6
 FILES_SHARE = 0.6
+UNNUMBERED = 10_000_000  # what stands around a listing goes before it, under places that are no numbers
 
 _LISTED = re.compile(r"^\s*(\d{1,7})(?:[:|\t│→]|  ?|$)(.*)$")
-_MATCHED = re.compile(r"^((?:[A-Za-z]:)?[^\s:][^:\t]{0,300}?)[:-](\d+)[:-](.*)$")
-_COUNTED = re.compile(r"^\s*(\S*/\S+|\S+\.\w+)(?::| \()\s*(\d+)( match(?:es)?\))?$")
+_MATCHED = re.compile(r"^((?=[^\s:]*[./])[^\s:]{1,300}?)[:-](\d{1,7})[:-](.*)$")
 
 
 def read_listing(lines: Sequence[tuple[int, str]]) -> tuple[tuple[int, str], ...] | None:
@@ -34,7 +34,7 @@ def read_listing(lines: Sequence[tuple[int, str]]) -> tuple[tuple[int, str], ...
         return None
     listed: list[tuple[int, str]] = []
     for at, text, match in parsed:
-        listed.append((int(match[1]), match[2]) if match else (listed[-1][0] + 1 if listed else at - 1_000, text))
+        listed.append((int(match[1]), match[2]) if match else (at - UNNUMBERED, text))
     return tuple(listed)
 
 

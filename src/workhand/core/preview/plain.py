@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 
 from workhand.core.preview.lines import Line, cut
-from workhand.core.preview.names import by_novelty, names
+from workhand.core.preview.names import by_novelty, index, names
 
-HEAD_SHARE = 0.3
+HEAD_SHARE = 0.25
 TAIL_SHARE = 0.15
-LINE_SHARE = 0.25
+LINE_SHARE = 0.15
+INDEX_SHARE = 0.35
 
 _SPACES = re.compile(r"(?<=\S)\s{3,}")
 _INDENT = re.compile(r"^ {4,}")
@@ -24,10 +25,12 @@ def plain(lines: Sequence[tuple[int, str]], bytes_max: int) -> tuple[Line, ...]:
     tail = within(placed[head:][::-1], int(bytes_max * TAIL_SHARE))
     ends = [*placed[:head], *placed[len(placed) - tail :]]
     seen = {name for _, text in ends for name in names(text)}
+    middle = list(by_novelty(placed[head : len(placed) - tail], 2, seen))
     return (
         *(Line(at, text, 0) for at, text in placed[:head]),
         *(Line(at, text, 1) for at, text in placed[len(placed) - tail :]),
-        *by_novelty(placed[head : len(placed) - tail], 2, seen),
+        *middle,
+        *index(middle, int(bytes_max * INDEX_SHARE), len(placed) + 1),
     )
 
 

@@ -44,6 +44,8 @@ def _table(texts: Sequence[str], split: Split, bytes_max: int) -> tuple[Line, ..
     last = len(rows) - next(index for index, row in enumerate(reversed(rows)) if len(row) == width)
     before = [" ".join(row) for row in rows[:first] if any(row)][:BESIDE_MAX]
     after = [" ".join(row) for row in rows[last:] if any(row)][-BESIDE_MAX:]
+    if not kept:
+        return None
     header, body = kept[0], kept[1:]
     step = max(1, len(body) // ROWS_READ_MAX)
     chosen = [(at, tuple(row)) for at, row in enumerate(body) if at < 60 or at % step == 0 or at == len(body) - 1]
