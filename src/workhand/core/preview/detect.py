@@ -18,7 +18,7 @@ PROBED_HEAD, PROBED_TAIL = 200, 100  # lines by which a kind is tried before all
 UNWRAPPED_MAX = 3  # envelopes in envelopes
 BESIDE_CHARS = 600  # of the words before and after a JSON value
 
-_IN_ORDER = (("diff", diff), ("matches", matches), ("listing", listing), ("table", table), ("log", journal))
+_IN_ORDER = (("diff", diff), ("matches", matches), ("log", journal), ("listing", listing), ("table", table))
 
 
 def shaped(text: str, bytes_max: int, unwrapped: int = 0) -> tuple[str, tuple[Line, ...]]:

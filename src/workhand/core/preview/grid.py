@@ -46,22 +46,21 @@ def grid_lines(grid: Grid, bytes_max: int, at: int) -> list[Line]:
     same = [index for index in range(size) if len(grid.rows) > 1 and len(set(cells[index])) == 1]
     chosen = _choose(names, cells, [index for index in range(size) if index not in same], bytes_max)
     hidden = [names[index] for index in range(size) if index not in same and index not in chosen]
-    title = f"{grid.label}: {grid.total:,} rows x {size} columns"
-    said_max = int(bytes_max * COLUMNS_SHARE)
     beside_max = int(bytes_max * BESIDE_SHARE)
-    lines = [Line(at, title, 0)]
+    heads = [(f"{grid.label}: {grid.total:,} rows x {size} columns", 0)]
     if hidden:
-        lines.append(Line(at + 1, cut(f"not shown: {', '.join(hidden)}", beside_max), 2))
+        heads.append((cut(f"not shown: {', '.join(hidden)}", beside_max), 2))
     constant = ", ".join(f"{names[index]}={cut(cells[index][0], 40)}" for index in same if cells[index][0])
     if constant:
-        lines.append(Line(at + 2, cut(f"in all: {constant}", beside_max), 2))
-    if chosen != [0] or names[0]:
-        lines.append(Line(at + 3, cut("|".join(names[index] for index in chosen), said_max), 0))
+        heads.append((cut(f"in all: {constant}", beside_max), 2))
+    if any(grid.columns):
+        heads.append((cut("|".join(names[index] for index in chosen), int(bytes_max * COLUMNS_SHARE)), 0))
+    lines = [Line(at + place, text, rank) for place, (text, rank) in enumerate(heads)]
     last = grid.rows[-1][0] if grid.rows else 0
     for order, (number, _) in enumerate(grid.rows):
         rank = 1 if order < 3 or number == last else 3
         text = "|".join(cut(cells[index][order], CELL_BYTES_MAX) for index in chosen)
-        lines.append(Line(at + 4 + number, text, rank))
+        lines.append(Line(at + len(heads) + number, text, rank))
     return lines
 
 

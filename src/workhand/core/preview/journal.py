@@ -61,11 +61,11 @@ def journal(lines: Sequence[tuple[int, str]], bytes_max: int) -> tuple[Line, ...
         fitting = within([(at, placed[at]) for at in group], int(bytes_max * share))
         ranks.update(dict.fromkeys(group[:fitting], rank))
     ranks.update(dict.fromkeys(summaries[-5:], 1))
-    counted = ", ".join(f"{count:,} {level}" for level, count in levels.most_common(8))
+    counted = "".join(f", {count:,} {level}" for level, count in levels.most_common(8))
     rest = plain([(at, text) for at, text in placed.items() if at not in ranks], int(bytes_max * ENDS_SHARE))
     places = [*(at for at in placed if at not in ranks), len(placed), len(placed) + 1]
     return (
-        Line(-2, cut(f"{len(texts):,} lines; {counted or 'no levels'}", 160), 0),
+        Line(-2, cut(f"{len(texts):,} lines{counted}", 160), 0),
         *(Line(at, placed[at], rank) for at, rank in ranks.items()),
         *(Line(places[min(line.at, len(places) - 1)], line.text, line.rank + 3) for line in rest),
     )

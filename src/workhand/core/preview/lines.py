@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 GAP = "…"
-SAMPLE_BYTES = 200_000  # a larger text is sampled: half of this from its head, the rest from all over it
+SAMPLE_BYTES = 120_000  # a larger text is sampled: half of this from its head, the rest from all over it
 STRIDES = 40
 PIECE_CHARS = 240  # a line that is longer than two of these is read as several
 MISSES_MAX = 200

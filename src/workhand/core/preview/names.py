@@ -11,6 +11,7 @@ NAME_CHARS_MAX = 24  # that count: a long name is not worth more
 WORD_CHARS_MIN = 6  # shorter ones most often only start a sentence
 WORD_WEIGHT = 0.5  # of a word that only starts with a capital
 LINE_COST = 20  # characters that a line costs besides its own
+LAST_RANK = 1_000_000
 EXCERPT_CHARS = 110
 MARGIN_CHARS = 25
 
@@ -26,7 +27,8 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def by_novelty(lines: Sequence[tuple[int, str]], rank: int, seen: set[str]) -> Iterable[Line]:
-    """Rank lines by how much of them is names that stand nowhere before; a line that brings none is left out."""
+    """Rank lines by how much of them is names that stand nowhere before; lines that bring none come last."""
+    bare: list[Line] = []
     scored: list[tuple[float, int, str]] = []
     for at, text in lines:
         fresh = [name for name in dict.fromkeys(names(text)) if name not in seen]
@@ -35,13 +37,16 @@ def by_novelty(lines: Sequence[tuple[int, str]], rank: int, seen: set[str]) -> I
             shown = _around(text, fresh)
             weight = sum(_weight(name) for name in fresh)
             scored.append((-weight / (len(shown) + LINE_COST), at, shown))
+        else:
+            bare.append(Line(at, text, LAST_RANK))
     for index, (_, at, text) in enumerate(sorted(scored)):
         yield Line(at, text, rank + index)
+    yield from bare
 
 
 def index(ranked: Sequence[Line], bytes_max: int, at: int) -> tuple[Line, ...]:
     """Give the names of ranked lines in one line, those of the last first: their own lines will hardly be shown."""
-    every = dict.fromkeys(name for line in reversed(ranked) for name in names(line.text))
+    every = dict.fromkeys(name for line in reversed(ranked) if line.rank < LAST_RANK for name in names(line.text))
     found = sorted(every, key=lambda name: _is_word(name) and len(name) < WORD_CHARS_MIN)
     return (Line(at, cut(f"also: {' '.join(found)}", bytes_max), 1),) if found else ()
 
