@@ -17,6 +17,7 @@ DEFINITIONS_SHARE = 0.5
 IMPORTS_SHARE = 0.1
 INDEX_SHARE = 0.25
 LINE_SHARE = 0.15
+LINE_BYTES_MIN = 90
 DEFINITIONS_MIN = 3  # or imports
 DEFINITIONS_SHARE_MIN = 0.015
 CODE_SHARE = 0.45  # of the lines look like code
@@ -64,7 +65,7 @@ def is_code(lines: Sequence[tuple[int, str]]) -> bool:
 
 def code(lines: Sequence[tuple[int, str]], bytes_max: int) -> tuple[Line, ...]:
     """Rank the lines of code; every line is written with its number."""
-    line_bytes_max = max(60, int(bytes_max * LINE_SHARE))
+    line_bytes_max = max(LINE_BYTES_MIN, int(bytes_max * LINE_SHARE))
     placed: dict[int, str] = {}
     for at, text in drop_blanks(lines):
         placed.setdefault(at, cut(f"{at}: {squeeze(text)}" if at > 0 else text, line_bytes_max))

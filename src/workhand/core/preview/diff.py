@@ -41,4 +41,4 @@ def diff(lines: Sequence[tuple[int, str]], bytes_max: int) -> tuple[Line, ...] |
     listed = ", ".join(f"{path} +{added} -{removed}" for path, (added, removed) in files.items())
     head = f"{len(files):,} files, {hunks:,} hunks: {listed}"
     ranked = [line for line in ranked if not line.text.startswith(("index ", "new file", "similarity"))]
-    return (Line(-2, cut(head, bytes_max // 2), 0), *ranked, *by_novelty(changed, 5, set()))
+    return (Line(-1, cut(head, bytes_max // 2), 0), *ranked, *by_novelty(changed, 5, set()))

@@ -75,7 +75,7 @@ def _choose(names: list[str], cells: list[list[str]], indices: Sequence[int], by
         needed = sum(min(len(cell.encode(errors="replace")), CELL_BYTES_MAX) + 1 for cell in cells[index])
         needed += len(names[index])
         if order < KEYS_MIN and needed > room:
-            room = max(room, rows * bytes_max // ROWS_SHOWN_MIN // (order + 1))
+            room = max(room, rows * bytes_max // ROWS_SHOWN_MIN)
         if tuple(cells[index]) in shown or (chosen and needed > room):
             continue
         room -= needed

@@ -65,7 +65,7 @@ def journal(lines: Sequence[tuple[int, str]], bytes_max: int) -> tuple[Line, ...
     rest = plain([(at, text) for at, text in placed.items() if at not in ranks], int(bytes_max * ENDS_SHARE))
     places = [*(at for at in placed if at not in ranks), len(placed), len(placed) + 1]
     return (
-        Line(-2, cut(f"{len(texts):,} lines{counted}", 160), 0),
+        Line(-1, cut(f"{len(texts):,} lines{counted}", 160), 0),
         *(Line(at, placed[at], rank) for at, rank in ranks.items()),
         *(Line(places[min(line.at, len(places) - 1)], line.text, line.rank + 3) for line in rest),
     )

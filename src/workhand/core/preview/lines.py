@@ -18,7 +18,7 @@ PIECE_CHARS = 240  # a line that is longer than two of these is read as several
 MISSES_MAX = 200
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]+")
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def fit(lines: Iterable[Line], bytes_max: int, *, marked: bool = True) -> str:
     misses = 0
     for line in sorted(lines, key=lambda line: (line.rank, line.at)):
         runs = 1 - (line.at - 1 in taken) - (line.at + 1 in taken)
-        text = line.text.encode(errors="replace").decode()
+        text = clean(line.text).encode(errors="replace").decode()
         cost = len(text.encode()) + 1 + runs * mark
         if cost > room and not misses and room > 80:
             text = cut(text, room - 1 - runs * mark)
@@ -77,11 +77,10 @@ def number(text: str) -> tuple[tuple[int, str], ...]:
     if len(text) <= SAMPLE_BYTES:
         return _pieces(text, 1)
     sampled = list(_pieces(text[: SAMPLE_BYTES // 2], 1))
-    stride = (len(text) - SAMPLE_BYTES // 2) // STRIDES
     size = SAMPLE_BYTES // 2 // STRIDES
     seen, line = 0, 1
     for index in range(1, STRIDES + 1):
-        start = SAMPLE_BYTES // 2 + index * stride - size  # so that the last one is the very end
+        start = SAMPLE_BYTES // 2 + (len(text) - SAMPLE_BYTES // 2) * index // STRIDES - size  # the last: the very end
         begin = text.find("\n", start, start + size) + 1 or start
         line += text.count("\n", seen, begin)
         seen = begin

@@ -68,8 +68,8 @@ def _shown(directories: dict[str, list[str]], others: list[str], count: int, byt
     wide = sum(1 for size in sizes.values() if size > share)
     share += sum(max(0, share - size) for size in sizes.values()) // max(1, wide)
     inside = f", all under {root}" if root else ""
-    lines = [Line(-9, cut(f"{count:,} names in {len(directories):,} directories{inside}", 300), 0)]
-    lines += [Line(-8 + at, cut(text, 120), 1) for at, text in enumerate([*others[:2], *others[2:][-3:]])]
+    heads = [f"{count:,} names, directories: {len(directories):,}{inside}", *others[:2], *others[2:][-3:]]
+    lines = [Line(at - len(heads), cut(text, 200), int(at > 0)) for at, text in enumerate(heads)]
     for at, (path, names) in enumerate(directories.items()):
         head = f"{path.removeprefix(root)}/".lstrip("/") if path else ""
         text, shown = f"{head}: " if head and len(names) > 1 else head, 0

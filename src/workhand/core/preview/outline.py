@@ -16,7 +16,6 @@ DEPTH_MAX = 8
 SECTIONS_MAX = 200
 FIELD_BYTES_MAX = 100
 LINE_BYTES = 160
-SECTION_PLACES = 1_000_000  # more than a list has items that are read
 ENVELOPE_SHARE = 0.6  # of the text in one string: then the JSON is only wrapped around it
 ENVELOPE_CHARS_MIN = 400
 
@@ -36,12 +35,11 @@ def outline(found: Json, bytes_max: int) -> tuple[Line, ...]:
     lines = [Line(at, text, 1 + (at > 0) * 2) for at, text in enumerate(_pack(fields, bytes_max // 2))]
     used = sum(len(line.text) for line in lines[: bytes_max // 3 // LINE_BYTES + 1])
     share = max(120, (bytes_max - used) // max(1, len(sections)))
-    for number, section in enumerate(sections, 1):
-        grid = _grid(section)
-        shift = 0 if number == 1 else 4
-        lines += (
-            Line(line.at, line.text, line.rank + shift) for line in grid_lines(grid, share, number * SECTION_PLACES)
-        )
+    at = len(lines)
+    for order, section in enumerate(sections):
+        shown = grid_lines(_grid(section), share, at)
+        lines += (Line(line.at, line.text, line.rank + 4 * (order > 0)) for line in shown)
+        at = shown[-1].at + 1
     return tuple(lines)
 
 

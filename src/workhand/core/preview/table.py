@@ -17,13 +17,15 @@ SAME_WIDTH_SHARE = 0.85
 BESIDE_MAX = 4  # lines before and after the rows
 
 _SPACES = re.compile(r"\s{2,}")
-_RULE = re.compile(r"^[\s|:+=-]*$")
+_RULE = re.compile(r"^[\W_]*$")
 
 Split = Callable[[Sequence[str]], list[list[str]]]
 
 
 def table(lines: Sequence[tuple[int, str]], bytes_max: int) -> tuple[Line, ...] | None:
     """Give the lines of a table; ``None`` where a text is none."""
+    if len({at for at, _ in lines}) < ROWS_MIN:
+        return None
     texts = [text for _, text in drop_blanks(lines)]
     for split in (_markdown, _separated(","), _separated("\t"), _separated(";"), _separated("|"), _aligned):
         found = _table(texts, split, bytes_max)
