@@ -165,18 +165,18 @@ CASES = [
         id="JSON that was cut off, and a remark",
     ),
     pytest.param(
-        '{"type": "text", "text": "' + "line of words in an envelope\\n" * 20 + "\\",
+        '{"type": "text", "text": "' + "line of words in an envelope\\n" * 20 + "\\ and more",
         200,
         Preview(
             "text",
             (
-                "[text, 80 % left out; all 627 bytes are in r.txt]\n"
+                "[text, 79 % left out; all 636 bytes are in r.txt]\n"
                 "line of words in an envelope\n"
                 "line of words in an envelope\n"
                 "line of words in an envelope\n"
                 "line of words in an envelope\n"
                 "…\n"
-                "\\"
+                "\\ and more"
             ),
         ),
         id="an escape that was cut off",

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from workhand.core.preview import preview
@@ -47,6 +47,7 @@ def test_the_first_line_says_what_is_left_out_and_where_all_bytes_are(content: b
 
 
 @given(CONTENTS)
+@example(b'{"\\b": 1, "\\n": 2}')
 def test_a_preview_holds_no_control_characters(content: bytes) -> None:
     shown = preview(content, path=PATH, bytes_max=1_000).text
     assert re.findall("[\x00-\x08\x0b-\x1f\x7f]", shown) == []
@@ -93,7 +94,7 @@ def test_a_huge_text_is_read_by_its_head_its_end_and_samples_under_their_true_nu
         ([Line(1, "a"), Line(2, "b")], 3, "a\nb"),
         ([Line(1, "a"), Line(2, "bbbb", 1), Line(3, "c")], 7, "a\n…\nc"),
         ([Line(1, "a", 1), Line(2, "b", 0)], 1, "b"),
-        ([Line(1, "é" * 100)], 101, "é" * 49 + "…"),
+        ([Line(1, "é" * 100)], 102, "é" * 49 + "…"),
         ([], 10, ""),
     ],
 )

@@ -11,6 +11,7 @@ from workhand.core.preview.plain import drop_blanks
 LISTED_SHARE = 0.8
 NAMES_MIN = 8
 NAMES_BYTES_MIN = 48
+NAMES_SHOWN_MIN = 3
 
 _LONG = re.compile(
     r"^[-dlbcps][-rwxsStT]{9}[.+@]?\s+\d+\s+\S+\s+\S+\s+(\S+)\s+(?:\S+\s+){2,3}?"
@@ -18,7 +19,7 @@ _LONG = re.compile(
 )
 _TREE = re.compile(r"^([│|\s]*+)[├└|`][─-]{1,2}\s(.+)$")
 _PATH = re.compile(r"^[^\s'\"(){}<>=;,:]*(?:/[^'\"(){}<>=;,\t]*)?$")
-_COUNT = re.compile(r"(?<=\w)(?::\d+| \(\d+[^()]{0,12}\))$")
+_COUNT = re.compile(r"(?<=\w)(?::| \()(\d+)(?: [a-z]{1,10})?\)?$")
 _SECTION = re.compile(r"^([^\s:]+):$")
 
 
@@ -41,7 +42,7 @@ def listing(lines: Sequence[tuple[int, str]], bytes_max: int) -> tuple[Line, ...
             directories.setdefault(here, [])
         elif _PATH.match(path := _COUNT.sub("", text)) and "|" not in text:
             parent, _, name = path.rstrip("/").rpartition("/")
-            name += text[len(path) :]
+            name += f" ({counted[1]})" if (counted := _COUNT.search(text)) else ""
             folder = f"{here}/{parent}" if here and parent and text[0] != "/" else parent or here
             directories.setdefault("/" if text.startswith("/") and not parent else folder, []).append(name)
         else:
@@ -60,7 +61,7 @@ def _named(directories: dict[str, list[str]]) -> bool:
 
 def _shown(directories: dict[str, list[str]], others: list[str], count: int, bytes_max: int) -> tuple[Line, ...]:
     """Write a directory a line: all its names where they fit, else as many as its share of the room has place for."""
-    root = _root([path for path, names in directories.items() if names])
+    root = _root([path for path, names in directories.items() if path and names])
     sizes = {
         path: len(path) - len(root) + 4 + sum(len(name) + 2 for name in names) for path, names in directories.items()
     }
@@ -71,10 +72,10 @@ def _shown(directories: dict[str, list[str]], others: list[str], count: int, byt
     heads = [f"{count:,} names, directories: {len(directories):,}{inside}", *others[:2], *others[2:][-3:]]
     lines = [Line(at - len(heads), cut(text, 200), int(at > 0)) for at, text in enumerate(heads)]
     for at, (path, names) in enumerate(directories.items()):
-        head = f"{path.removeprefix(root)}/".lstrip("/") if path else ""
+        head = f"{path.removeprefix(root)}/" if path and f"{path}/" != root else ""
         text, shown = f"{head}: " if head and len(names) > 1 else head, 0
         room = max(share - 6, len(head) + NAMES_BYTES_MIN)
-        while shown < len(names) and (not shown or len(text) + len(names[shown]) < room):
+        while shown < len(names) and (shown < NAMES_SHOWN_MIN or len(text) + len(names[shown]) < room):
             text += f"{names[shown]}  "
             shown += 1
         more = f" +{len(names) - shown}" if shown < len(names) else ""
