@@ -18,13 +18,12 @@ from workhand.core.events import Observation, ToolCall, ToolReturned
 from workhand.core.log import Entry, Log
 from workhand.core.policy import Policy
 from workhand.core.ports import Outcome
+from workhand.core.preview import preview
 from workhand.core.prices import prices_of
 from workhand.core.schedule import CALL_TOKENS
 
 RESULTS = ".workhand/results"
 FILED_BYTES_MIN = 600  # a result shorter than this is never worth a pointer
-HEAD_SHARE = 0.65
-LINE_CHARS_MAX = 400
 REPEAT_BYTES_MIN = 400  # below this a pointer is hardly shorter
 
 
@@ -38,8 +37,9 @@ def admit(log: Log, policy: Policy, call: ToolCall, outcome: Outcome) -> Observa
         return replace(seen, full=_headed(outcome.head, note), form="repeat")
     if outcome.as_is or enters_whole(seen, log, policy, call.tool):
         return seen
-    text = preview(outcome.original.decode(errors="replace"), seen.path, policy)
-    return replace(seen, full=_headed(outcome.head, text), form="preview")
+    bytes_max = int(policy.rules.preview_tokens * budget.BYTES_PER_TOKEN)
+    shown = preview(outcome.original, path=seen.path, bytes_max=bytes_max)
+    return replace(seen, full=_headed(outcome.head, shown.text), form="preview")
 
 
 def as_brought(call: ToolCall, outcome: Outcome) -> Observation:
@@ -98,29 +98,3 @@ class Wholes:
         event = entry.event
         if isinstance(event, ToolReturned) and event.observation.form == "whole":
             self.calls[event.observation.blob, event.observation.full] = event.call_id
-
-
-def preview(text: str, path: str, policy: Policy) -> str:
-    """Show the head and the tail of a result, what is left out, and where the whole is."""
-    budget_bytes = int(policy.rules.preview_tokens * budget.BYTES_PER_TOKEN)
-    lines = text.splitlines()
-    head = _take(lines, int(budget_bytes * HEAD_SHARE))
-    tail = _take(lines[len(head) :][::-1], budget_bytes - int(budget_bytes * HEAD_SHARE))[::-1]
-    left_out = len(lines) - len(head) - len(tail)
-    size = len(text.encode(errors="replace"))
-    note = f"[{left_out:,} of {len(lines):,} lines left out here; all {size:,} bytes are in {path}]"
-    return "\n".join((*head, note, *tail))
-
-
-def _take(lines: list[str], bytes_max: int) -> list[str]:
-    """Take whole lines up to a number of bytes; a long line is cut, and the cut is marked."""
-    taken: list[str] = []
-    line_chars_max = min(LINE_CHARS_MAX, bytes_max // 4)
-    room = bytes_max
-    for line in lines:
-        shown = line if len(line) <= line_chars_max else line[:line_chars_max] + " […]"
-        room -= len(shown.encode(errors="replace")) + 1
-        if room < 0:
-            break
-        taken.append(shown)
-    return taken
