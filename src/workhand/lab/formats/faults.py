@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from workhand.lab.trace import Trace
 
 
+class Unfit(ValueError):
+    """A line is not what its format asks for.  The message is a clause about it: "it has no 'text'"."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A line, from 1, that could not be used, and why."""
+    """A line that could not be used, and why; in a JSON array an item counts as a line."""
 
-    line: int
+    line: int  # from 1
     why: str
 
 
@@ -19,3 +23,4 @@ class Fault:
 class Read:
     traces: tuple[Trace, ...]
     faults: tuple[Fault, ...] = ()
+    format: str = ""  # which reader it was, once a file's content has told
