@@ -6,9 +6,14 @@ from dataclasses import dataclass
 
 from workhand.lab.trace import Trace
 
+WHY_CHARS_MAX = 400
+
 
 class Unfit(ValueError):
     """A line is not what its format asks for.  The message is a clause about it: "it has no 'text'"."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why if len(why) <= WHY_CHARS_MAX else f"{why[:WHY_CHARS_MAX]}...")
 
 
 @dataclass(frozen=True, slots=True)
