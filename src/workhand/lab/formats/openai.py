@@ -83,6 +83,8 @@ def _counts(message: dict[str, Any]) -> Usage | None:
 
 def _opened(fields: dict[str, Any]) -> Exchange | None:
     """Find a request's messages or items in a record, and the answer if it is logged with them."""
+    if str(fields.get("type")).endswith("_call"):  # an item, whose input is no request's
+        return None
     request = next((each for key in ("request", "body", "kwargs") if (each := inner(fields, key))), fields)
     response = inner(fields, "response", "body") or inner(fields, "response") or fields
     messages = request.get("messages", request.get("input"))

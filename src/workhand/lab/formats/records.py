@@ -51,7 +51,7 @@ def parse(text: str) -> Records:
         found = _in_sequence(text, start, closing="")
     else:
         return parse_lines(text.split("\n"))
-    return found if found.values else parse_lines(text.split("\n"))
+    return found if found.values or not found.faults else parse_lines(text.split("\n"))
 
 
 def parse_lines(lines: Iterable[str]) -> Records:
@@ -98,7 +98,7 @@ def _why(error: Exception) -> str:
         case RecursionError():
             return "it is nested too deeply"
         case json.JSONDecodeError():
-            return f"it is not JSON ({error.msg[:1].lower()}{error.msg[1:]} at character {error.pos + 1})"
+            return f"it is not JSON ({error.msg[:1].lower()}{error.msg[1:]}: character {error.pos + 1})"
         case _:
             return f"it is not JSON that can be read ({error})"
 
