@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.lab.formats.lines import jsonl
+from tests.lab.formats.lines import STEADY, jsonl
 from workhand.core.events import Usage
 from workhand.lab.formats import trajectory
 from workhand.lab.formats.faults import Fault, Read
@@ -42,6 +42,7 @@ def traces(draw: st.DrawFn) -> Trace:
     return Trace(draw(TEXT), draw(TEXT), tuple(parts), draw(TEXT), tools, draw(TEXT))
 
 
+@STEADY
 @given(traces())
 def test_what_is_written_reads_back_equal(trace: Trace) -> None:
     lines = gzip.decompress(trajectory.write(trace)).decode().split("\n")

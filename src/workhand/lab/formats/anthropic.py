@@ -19,7 +19,7 @@ from workhand.lab.formats.blocks import text_of
 from workhand.lab.formats.conversations import Exchange, read_exchanges
 from workhand.lab.formats.faults import Read, Unfit
 from workhand.lab.formats.parts import Parts
-from workhand.lab.formats.records import inner, moment, objects, string, tool_names, written
+from workhand.lab.formats.records import inner, moment, objects, string, tool_names, word, written
 from workhand.lab.formats.usage import usage
 
 _BLOCKS = frozenset({"tool_use", "tool_result", "thinking", "redacted_thinking", "server_tool_use", "mcp_tool_use"})
@@ -59,8 +59,8 @@ def take(
 
 def _take_answer(parts: Parts, content: object, counts: Usage | None, at: float | None) -> None:
     blocks = content if isinstance(content, list) else [{"type": "text", "text": text_of(content)}]
-    calls = [each for each in objects(blocks) if str(each.get("type")).endswith("tool_use")]
-    results = [each for each in objects(blocks) if str(each.get("type")).endswith("tool_result")]
+    calls = [each for each in objects(blocks) if word(each, "type").endswith("tool_use")]
+    results = [each for each in objects(blocks) if word(each, "type").endswith("tool_result")]
     texts = [
         text
         for each in objects(blocks)
@@ -124,5 +124,5 @@ def _is_ours(fields: dict[str, Any]) -> bool:
         isinstance(fields.get("system"), str | list)
         or any("input_schema" in tool for tool in objects(fields.get("tools")))
         or bool(opened and opened.answers)
-        or any(block.get("type") in _BLOCKS for message in messages for block in objects(message.get("content")))
+        or any(word(block, "type") in _BLOCKS for message in messages for block in objects(message.get("content")))
     )

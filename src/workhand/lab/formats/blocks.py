@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any
 
-from workhand.lab.formats.records import inner
+from workhand.lab.formats.records import inner, word
 
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?[^,]{0,200},")
 _REASONING = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text"})
@@ -34,7 +34,7 @@ def text_of(content: object) -> str:
 
 
 def _block(block: dict[str, Any]) -> str:
-    kind = block.get("type")
+    kind = word(block, "type")
     if kind in _REASONING:
         return ""
     for name in ("text", "refusal"):
@@ -47,7 +47,7 @@ def _block(block: dict[str, Any]) -> str:
         case {"source": {"data": str() as data}}:
             return _sized(str(source.get("media_type", kind)), data)
         case {"source": {"url": str() as url}} | {"image_url": {"url": str() as url}} | {"image_url": str() as url}:
-            return _linked("image" if kind is None else str(kind), url)
+            return _linked(kind or "image", url)
         case {"source": {"path": str() as path}}:
             return f"[{source.get('media_type', kind)}, at {path[:_ADDRESS_CHARS]}]"
         case {"image_urls": list() as urls}:
@@ -61,7 +61,7 @@ def _block(block: dict[str, Any]) -> str:
         case {"content": list() | str() as content}:
             return text_of(content)
         case _:
-            return placeholder(str(kind or "block"), block)
+            return placeholder(kind or "block", block)
 
 
 def placeholder(kind: str, value: object) -> str:

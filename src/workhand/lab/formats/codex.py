@@ -19,7 +19,7 @@ from typing import Any
 from workhand.lab.formats.blocks import text_of
 from workhand.lab.formats.faults import Read, Unfit
 from workhand.lab.formats.parts import Parts
-from workhand.lab.formats.records import inner, moment, objects, parse, string, tool_names
+from workhand.lab.formats.records import inner, moment, objects, parse, string, tool_names, word
 from workhand.lab.formats.responses import Items
 from workhand.lab.formats.usage import usage
 
@@ -101,7 +101,7 @@ class _Reader:
 
 
 def _is_line(line: dict[str, Any]) -> bool:
-    return line.get("type") in _KINDS and isinstance(line.get("payload"), dict)
+    return word(line, "type") in _KINDS and isinstance(line.get("payload"), dict)
 
 
 def _is_old_header(line: dict[str, Any]) -> bool:

@@ -18,7 +18,18 @@ from workhand.lab.formats.blocks import text_of
 from workhand.lab.formats.conversations import Exchange, read_exchanges
 from workhand.lab.formats.faults import Read, Unfit
 from workhand.lab.formats.parts import Parts
-from workhand.lab.formats.records import inner, listed, mapping, moment, objects, stated, string, tool_names, written
+from workhand.lab.formats.records import (
+    inner,
+    listed,
+    mapping,
+    moment,
+    objects,
+    stated,
+    string,
+    tool_names,
+    word,
+    written,
+)
 from workhand.lab.formats.responses import Items
 from workhand.lab.formats.usage import usage
 
@@ -41,7 +52,7 @@ def _taking(parts: Parts) -> Callable[[dict[str, Any]], None]:
     items = Items(parts)
 
     def take(message: dict[str, Any]) -> None:
-        if ("type" in message and message.get("role") not in _ROLES) or message.get("type") == "message":
+        if ("type" in message and word(message, "role") not in _ROLES) or message.get("type") == "message":
             items.take(message, moment(message.get("timestamp")), usage(message.get("usage")))
             return
         items.close()
@@ -83,7 +94,7 @@ def _counts(message: dict[str, Any]) -> Usage | None:
 
 def _opened(fields: dict[str, Any]) -> Exchange | None:
     """Find a request's messages or items in a record, and the answer if it is logged with them."""
-    if str(fields.get("type")).endswith("_call"):  # an item, whose input is no request's
+    if word(fields, "type").endswith("_call"):  # an item, whose input is no request's
         return None
     request = next((each for key in ("request", "body", "kwargs") if (each := inner(fields, key))), fields)
     response = inner(fields, "response", "body") or inner(fields, "response") or fields
@@ -108,9 +119,9 @@ def _opened(fields: dict[str, Any]) -> Exchange | None:
 
 
 def _is_ours(fields: dict[str, Any]) -> bool:
-    if fields.get("role") in _ROLES and ("content" in fields or "tool_calls" in fields or "function_call" in fields):
+    if word(fields, "role") in _ROLES and ("content" in fields or "tool_calls" in fields or "function_call" in fields):
         return True
-    if fields.get("type") in _ITEMS and ("role" in fields or "call_id" in fields or "summary" in fields):
+    if word(fields, "type") in _ITEMS and ("role" in fields or "call_id" in fields or "summary" in fields):
         return True
     opened = _opened(fields)
     return bool(opened) and any(_is_ours(message) for message in objects(list(opened.messages if opened else ())))

@@ -21,7 +21,18 @@ from workhand.lab.formats.blocks import text_of
 from workhand.lab.formats.faults import Fault, Read, Unfit
 from workhand.lab.formats.openhands_sdk import KINDS, SdkEvents
 from workhand.lab.formats.parts import Parts
-from workhand.lab.formats.records import inner, mapping, moment, objects, parse, stated, string, tool_names, written
+from workhand.lab.formats.records import (
+    inner,
+    mapping,
+    moment,
+    objects,
+    parse,
+    stated,
+    string,
+    tool_names,
+    word,
+    written,
+)
 from workhand.lab.formats.usage import usage
 from workhand.lab.trace import Trace
 
@@ -75,7 +86,7 @@ def _is_ours(fields: dict[str, Any]) -> bool:
     for history in (fields.get("history"), fields.get("trajectory")):
         if isinstance(history, list):
             return any(_is_ours(event) for event in _flat(history))
-    if fields.get("kind") in KINDS:
+    if word(fields, "kind") in KINDS:
         return True
     action = isinstance(fields.get("action"), str) and ("args" in fields or "source" in fields)
     return action or (isinstance(fields.get("observation"), str) and ("content" in fields or "extras" in fields))

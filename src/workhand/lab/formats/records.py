@@ -124,6 +124,12 @@ def string(fields: dict[str, Any], name: str) -> str:
     return value
 
 
+def word(fields: dict[str, Any], name: str) -> str:
+    """Give a text, or an empty one: for what a format may leave out."""
+    value = fields.get(name)
+    return value if isinstance(value, str) else ""
+
+
 def inner(fields: dict[str, Any], *names: str) -> dict[str, Any]:
     """Give the object at the end of a path, or an empty one: for what a format may leave out."""
     value: object = fields

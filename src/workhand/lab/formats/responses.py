@@ -36,7 +36,7 @@ class Items:
         self._is_open = False
 
     def take(self, item: dict[str, Any], at: float | None = None, usage: Usage | None = None) -> None:
-        kind = item.get("type", "message")
+        kind = string(item, "type") if "type" in item else "message"
         if kind == "message" and item.get("role") == "assistant":
             self._answer(text_of(item.get("content")), at, usage)
         elif kind == "message":
@@ -49,12 +49,12 @@ class Items:
             self.close()
             content = str(item.get("encrypted_content") or "")
             self.parts.said("user", placeholder(kind, content), resets=True)
-        elif str(kind).endswith("_output"):
+        elif kind.endswith("_output"):
             self.close()
             output = item.get("output", item.get("tools"))
             self.parts.returned(item.get("call_id") or item.get("id"), _text(output), ok=_is_ok(output), at=at)
-        elif str(kind).endswith("_call"):
-            self._call(str(kind), item, at, usage)
+        elif kind.endswith("_call"):
+            self._call(kind, item, at, usage)
         elif kind not in _SILENT:
             raise Unfit(f"there is no item type {kind!r}")
 
