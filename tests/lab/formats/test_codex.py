@@ -72,6 +72,24 @@ def test_counts_end_an_answer_even_if_no_tool_was_called() -> None:
     assert [(each.text, each.usage is None) for each in answers] == [("One.", False), ("Two.", True)]
 
 
+def test_counts_that_are_written_again_neither_count_nor_end_an_answer() -> None:
+    call = line("response_item", type="function_call", call_id="a", name="look", arguments="{}")
+    lines = [
+        META,
+        said("assistant", "One."),
+        counts(5, 5),
+        said("assistant", "Two."),
+        counts(5, 5),
+        call,
+        counts(12, 7),
+    ]
+    answers = [part for part in codex.read(jsonl(*lines), "x").traces[0].parts if isinstance(part, Answer)]
+    assert [(each.text, len(each.calls), each.usage and each.usage.input_tokens) for each in answers] == [
+        ("One.", 0, 5),
+        ("Two.", 1, 7),
+    ]
+
+
 @pytest.mark.parametrize(
     ("payload", "text"),
     [

@@ -89,9 +89,9 @@ class _Reader:
             return
         total = counted.get("total_token_usage")
         if total is None or total != self._total:
+            self._total = total
+            self._items.close()
             self.parts.billed(usage(counted.get("last_token_usage")))
-        self._total = total
-        self._items.close()
 
     def _compact(self, payload: dict[str, Any]) -> None:
         self._items.close()
