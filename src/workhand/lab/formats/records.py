@@ -18,6 +18,7 @@ from typing import Any
 from workhand.lab.formats.faults import Fault, Unfit
 
 _BETWEEN_ITEMS = re.compile(r"[\s,]*")
+_VISIBLE = re.compile(r"\S")
 _DECODER = json.JSONDecoder()
 _MILLISECONDS = 1e11  # no recording is from the year 5138: a larger number counts milliseconds
 _SHOWN_CHARS = 60
@@ -42,16 +43,18 @@ class Records:
 def parse(text: str) -> Records:
     """Find the records of a text."""
     text = text.removeprefix("\ufeff")
-    start = len(text) - len(text.lstrip())
-    first, _, rest = text[start:].partition("\n")
-    alone = not rest.strip()
-    if text[start : start + 1] == "[" and (alone or not _is_json(first)):
-        found = _in_sequence(text, start + 1, closing="]")
-    elif not alone and text[start : start + 1] == "{" and not _is_json(first):
-        found = _in_sequence(text, start, closing="")
+    found = _VISIBLE.search(text)
+    start = found.start() if found else len(text)
+    end = text.find("\n", start)
+    alone = end < 0 or not _VISIBLE.search(text, end)
+    opening = text[start : start + 1]
+    if opening == "[" and (alone or not _is_json(text[start:end])):
+        records = _in_sequence(text, start + 1, closing="]")
+    elif opening == "{" and not alone and not _is_json(text[start:end]):
+        records = _in_sequence(text, start, closing="")
     else:
         return parse_lines(text.split("\n"))
-    return found if found.values or not found.faults else parse_lines(text.split("\n"))
+    return records if records.values or not records.faults else parse_lines(text.split("\n"))
 
 
 def parse_lines(lines: Iterable[str]) -> Records:

@@ -75,7 +75,9 @@ def read_file(path: Path, *, bytes_max: int = BYTES_MAX) -> Read:
         if read is None:
             raise _unknown(str(path))
         return replace(read, format="workhand")
-    return read_text(content.decode(errors="replace"), name, str(path))
+    text = content.decode(errors="replace")
+    del content  # a large file is held once
+    return read_text(text, name, str(path))
 
 
 def read_text(text: str, name: str, where: str) -> Read:
