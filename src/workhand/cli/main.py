@@ -33,6 +33,7 @@ COMMANDS = {
     "doctor": "machine",
     "sandbox": "machine",
     "demo": "demo",
+    "lab": "lab",
 }
 
 EXIT: tuple[tuple[type[errors.WorkhandError], int], ...] = (
