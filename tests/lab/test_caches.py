@@ -109,6 +109,13 @@ def test_anthropic_looks_at_20_blocks_with_the_marked_one() -> None:
     assert (after(19), after(20)) == (Billed(2_000, 190), Billed(0, 2_200))
 
 
+def test_anthropic_makes_no_entry_at_a_mark_within_what_it_reads() -> None:
+    assert billed("anthropic", request("ABCD", 3), request("ABCDE", 1, 4), request("ABF", 1, 2))[1:] == [
+        Billed(4_000, 1_000),
+        Billed(0, 3_000),
+    ]
+
+
 def test_anthropic_makes_no_entry_of_a_short_prefix() -> None:
     assert billed("anthropic", request("abA", 2), request("abA", 2)) == [Billed(0, 0, 1_020), Billed(0, 0, 1_020)]
 

@@ -17,7 +17,7 @@ from math import inf
 
 from workhand.lab.stretch import Plan, Stretch, best
 
-PRICES = (0.0, 0.05, 0.2, 0.8, 3.2)  # of a token that is passed over; three of them are used
+PRICES = (0.05, 0.2, 0.8, 3.2)  # of a token that is passed over, in the bounds for hard cases
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,14 @@ def best_within(stretch: Stretch, limits: Limits, width: int) -> tuple[Plan, flo
     if _keeps(free, stretch, limits):
         return free, 0.0
     search = _Search.of(stretch, limits)
-    known, bounds = search.straight(), search.bounds()
-    found, left = search.above(known.gain, bounds, width)
-    plan = found or known
-    return plan, max(0.0, left - plan.gain)
+    known = search.straight()
+    free_bound = search.bound(0.0)  # most often enough
+    found, left = search.above(known.gain, (free_bound,), width // 4)
+    known = found or known
+    if left > known.gain:
+        found, left = search.above(known.gain, search.lowest((free_bound, *map(search.bound, PRICES))), width)
+        known = found or known
+    return known, max(0.0, left - known.gain)
 
 
 def _keeps(plan: Plan, stretch: Stretch, limits: Limits) -> bool:
@@ -122,12 +126,12 @@ class _Search:
         """Give what a plan gains at most in the end."""
         return plan.gain + min(bound.whole(plan.call, self.room[-1] - plan.passed) for bound in bounds)
 
-    def bounds(self) -> tuple[Bound, ...]:
+    def lowest(self, bounds: tuple[Bound, ...]) -> tuple[Bound, ...]:
         """Give the three bounds that are lowest for the whole stretch."""
-        found = [self._bound(price) for price in PRICES]
-        return tuple(sorted(found, key=lambda bound: bound.whole(self.stretch.first, self.room[-1]))[:3])
+        return tuple(sorted(bounds, key=lambda bound: bound.whole(self.stretch.first, self.room[-1]))[:3])
 
-    def _bound(self, price: float) -> Bound:
+    def bound(self, price: float) -> Bound:
+        """Bound what plans gain, supposing that they keep the limit if they could have kept it."""
         stretch, saved, base = self.stretch, self.limits.saved, self.stretch.base
         best_from = {call: _greatest_from(gains, saved[base:], price) for call, gains in self.cuts.items()}
         later_gain: dict[int, float] = {}

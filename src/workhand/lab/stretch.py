@@ -58,7 +58,12 @@ class Plan:
 
     def events(self) -> tuple[tuple[int, int], ...]:
         """Give the call and the first result of each event, in order."""
-        return (*self.before.events(), (self.call, self.first)) if self.before else ()
+        found: list[tuple[int, int]] = []
+        plan = self
+        while plan.before:
+            found.append((plan.call, plan.first))
+            plan = plan.before
+        return tuple(reversed(found))
 
 
 def best(stretch: Stretch) -> Plan:
