@@ -46,11 +46,11 @@ class Ideal:
 class Anthropic:
     """Reads from an entry at or a little before a mark, and writes up to the last mark.
 
-    Claude's prompt caching (platform.claude.com/docs, "Prompt caching", as read in November 2026): a request has
-    at most four marks; an entry is the exact prefix up to a mark of an earlier request; at each mark 20 blocks are
-    looked at, the marked one included, and the longest entry found is read; prefixes below a minimum are no entries.
-    Two things are not published and supposed here: a mark within what was read makes no entry of its own, and
-    a hit refreshes every entry, so that a cold request finds none.
+    Claude's prompt caching ("Prompt caching" in Anthropic's documentation, state of November 2026): a request has at
+    most four marks; an entry is the exact prefix up to a mark of an earlier request; up to 20 blocks are looked back
+    from each mark, and the longest entry found is read; prefixes below a minimum are no entries.  Three things
+    are supposed here: the marked block is one of the 20; a mark within what was read makes no entry of its own; a hit
+    refreshes every entry, so that a cold request finds none.
     """
 
     def __init__(self) -> None:
@@ -65,8 +65,8 @@ class Anthropic:
 class OpenAiMarked:
     """Reads from an entry exactly at a mark, and writes up to the last mark.
 
-    OpenAI's prompt caching since GPT-5.6 in explicit mode (developers.openai.com, "Prompt caching", as read in
-    November 2026): entries are made at the latest four marks of a request, not rounded; the latest 80 marks are
+    OpenAI's prompt caching since GPT-5.6 in explicit mode ("Prompt caching" in its documentation, state of November
+    2026): entries are made at the latest four marks of a request, not rounded; the latest 80 marks are
     looked at, wherever they are, and there is no falling back to a shorter unmarked prefix.  So marks stay where they
     were put, and a new one is added behind what is new.  Supposed as for Anthropic: no entry within what was read.
     """
@@ -81,9 +81,9 @@ class OpenAiMarked:
 class OpenAi:
     """Reads the longest prefix that any earlier request has sent, in steps of 128 tokens from 1,024 on.
 
-    OpenAI's automatic caching as documented before GPT-5.6; nothing is marked.  Writing was free then.  With
-    ``writes`` everything that is not read is billed as written, as for models since GPT-5.6, whose own rule is
-    ``OpenAiMarked``.
+    OpenAI's automatic caching as "Prompt caching" in its documentation had it until GPT-5.6; nothing is marked.
+    Writing was free then.  With ``writes`` everything that is not read is billed as written, as it is for models since
+    GPT-5.6, whose own rule is ``OpenAiMarked``.
     """
 
     def __init__(self, *, writes: bool) -> None:
