@@ -33,6 +33,7 @@ COMMANDS = {
     "doctor": "machine",
     "sandbox": "machine",
     "demo": "demo",
+    "gate": "gate",
     "lab": "lab",
 }
 
