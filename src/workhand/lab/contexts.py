@@ -36,6 +36,12 @@ from workhand.lab.texts import Texts
 from workhand.lab.trace import Answer, Part, Returned, Said
 
 ASK_TOKENS = 200  # of the instruction that asks for a summary
+SUMMARY_TOKENS = 1_500  # of a summary, where no policy says otherwise
+
+
+def stand_in(tokens: int) -> str:
+    """Give a summary of the expected length that holds no identifier: what it would say is not known."""
+    return " the" * tokens
 
 
 @dataclass(slots=True)
@@ -126,7 +132,7 @@ class Workhand:
         while (due := schedule.due(self.log, self.policy)) is not None:
             before = self._request(cold=cold)
             if isinstance(due, Summarize):
-                output = self._texts.count(self._stand_in())
+                output = self._texts.count(stand_in(self.policy.rules.summary_tokens))
                 sent.append(replace(before, tail_tokens=ASK_TOKENS, output_tokens=output))
             self._note(due if isinstance(due, ResultsCompacted) else self._summarized(due))
             self.removed.events += 1
@@ -162,13 +168,9 @@ class Workhand:
         return Request(tuple(blocks), tuple(ends[index] for index in prompt.breakpoints), cold=cold)
 
     def _summarized(self, due: Summarize) -> HistorySummarized:
-        stand_in = Summary((), (), (), self._stand_in(), (), (), (), ())
+        unknown = Summary((), (), (), stand_in(self.policy.rules.summary_tokens), (), (), (), ())
         path = f".workhand/history/{self.log.head}.md"
-        return HistorySummarized(due.until, summary.carried(stand_in, self.log), path, Usage(), "recorded", due.why)
-
-    def _stand_in(self) -> str:
-        """Give a summary of the expected length that holds no identifier: what it would say is not known."""
-        return " the" * self.policy.rules.summary_tokens
+        return HistorySummarized(due.until, summary.carried(unknown, self.log), path, Usage(), "recorded", due.why)
 
 
 def _texts_of(piece: bytes) -> Iterator[str]:
