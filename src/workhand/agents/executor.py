@@ -23,11 +23,12 @@ PRE_ROT_TOKENS = (
 
 @dataclass(frozen=True, slots=True)
 class Economy:
-    """What decides about the context besides its length."""
+    """What decides about the context besides the window that the server has."""
 
     prices: Prices = field(default_factory=Prices)
     rules: Rules = field(default_factory=Rules)
     reopen_rates: tuple[ReopenRate, ...] = ()
+    pre_rot_tokens: int = PRE_ROT_TOKENS
 
 
 def policy(
@@ -39,7 +40,6 @@ def policy(
     answer_tokens_max: int = 16_384,
     prompt: str = "executor",
     recite_after_calls: int = 0,
-    pre_rot_tokens: int = PRE_ROT_TOKENS,
     economy: Economy | None = None,
 ) -> Policy:
     """Give the policy of an executor on ``model`` with a context window of ``window_tokens``.
@@ -49,9 +49,8 @@ def policy(
     """
     hard = window_tokens or 128_000
     answer = min(answer_tokens_max, int(hard * ANSWER_SHARE_MAX))
-    pre_rot = min(pre_rot_tokens, hard)
     economy = economy or Economy()
-    rules = economy.rules
+    pre_rot, rules = min(economy.pre_rot_tokens, hard), economy.rules
     return Policy(
         model=model,
         system_prompt=(files("workhand.agents") / "prompts" / f"{prompt}.md").read_text("utf-8").strip(),

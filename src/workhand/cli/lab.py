@@ -10,7 +10,7 @@ import importlib
 
 import click
 
-COMMANDS = ("import",)
+COMMANDS = ("import", "replay", "optimum", "sweep")
 
 
 class LabCommands(click.Group):

@@ -54,6 +54,7 @@ class Stale:
         self.growth_rent = 0.0  # the same for all that has come since the last summary
         self.recent: deque[_Recent] = deque()  # the newest results
         self._keep = policy.keep_full_results
+        self._arguments = policy.rules.arguments
         self._read = policy.prices.read
         self._base: int | None = None  # bytes of the first prompt since the last summary
         self._calls: dict[str, tuple[ToolCall, int]] = {}
@@ -85,7 +86,7 @@ class Stale:
 
     def _returned(self, result: ToolReturned, position: int) -> None:
         call, answered = self._calls.pop(result.call_id, (None, position))
-        self.recent.append(_Recent(result.call_id, answered, candidate(call, result)))
+        self.recent.append(_Recent(result.call_id, answered, candidate(call, result, arguments=self._arguments)))
         if len(self.recent) > self._keep:
             aged = self.recent.popleft().candidate
             if aged is not None:
@@ -108,7 +109,7 @@ class _Recent:
     candidate: Candidate | None
 
 
-def candidate(call: ToolCall | None, result: ToolReturned) -> Candidate | None:
+def candidate(call: ToolCall | None, result: ToolReturned, *, arguments: bool = True) -> Candidate | None:
     """Give what can be saved on a call; ``None`` if it stays as it is for ever."""
     seen = result.observation
     if not seen.ok or result.how != "ran" or (call and call.tool.startswith(("message_", "plan_"))):
@@ -116,6 +117,6 @@ def candidate(call: ToolCall | None, result: ToolReturned) -> Candidate | None:
     shorter = len(seen.full.encode(errors="replace")) - len(seen.compact.encode(errors="replace"))
     leads_back = seen.path is not None and seen.path in seen.compact
     result_bytes = shorter if leads_back and shorter >= SAVING_BYTES_MIN else 0
-    argument_bytes = compact.saving(call) if call else 0
+    argument_bytes = compact.saving(call) if call and arguments else 0
     argument_bytes = argument_bytes if argument_bytes >= SAVING_BYTES_MIN else 0
     return Candidate(result.call_id, result_bytes, argument_bytes) if result_bytes or argument_bytes else None

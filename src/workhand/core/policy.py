@@ -75,6 +75,7 @@ class Rules:
     """
 
     gate: bool = True  # large results enter as a preview and a path
+    arguments: bool = True  # the long arguments of a compacted call go with its result
     repeats: bool = True  # a result equal to one that is in view enters as a pointer to it
     rent_or_buy: bool = True  # compact when what stale results have cost would have paid for compacting them
     when_cold: bool = True  # compact when the cache has expired anyway

@@ -1,8 +1,9 @@
 """The context policies that a replay can compare, by name: other systems' as models, and our own as it is.
 
 A name may carry numbers: ``clear-5`` keeps 5 results, and ``clear-3-10000`` clears
-only what wins 10,000 tokens.  All hold the same limit, in tokens without the fixed
-prefix, in the way of the system that they model.
+only what wins 10,000 tokens; ``workhand:theta=0.5,gate=off`` changes our own.  All
+hold the same limit, in tokens without the fixed prefix, in the way of the system
+that they model.
 """
 
 from __future__ import annotations
@@ -12,17 +13,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
-from workhand.core import policy
 from workhand.errors import ConfigError
 from workhand.lab.clearing import KEPT_FULL, Clear, Drop, Moving, OldestHalf
-from workhand.lab.contexts import AppendOnly, Context, Workhand
+from workhand.lab.contexts import AppendOnly, Context
+from workhand.lab.ours import begun, read_changes
 from workhand.lab.request import Block, Prices
 from workhand.lab.summarising import Codex, DeepAgents, LangChain, OpenHands, Strands
 from workhand.lab.texts import Texts
 
 Begin: TypeAlias = Callable[[Texts, Block], Context]
 NAME = re.compile(r"([a-z]+(?:-[a-z]+)*)((?:-\d+)*)")
-TRIGGER_SHARE = 0.95  # of the limit, where Workhand reduces at the latest: results still come before the next request
 
 FIXED: dict[str, Callable[..., Context]] = {
     "oldest-half": OldestHalf,
@@ -38,13 +38,14 @@ NAMES = ("append-only", "workhand", "clear-N", "clear-N-TOKENS", "moving-N", *FI
 
 def named(name: str, *, limit: int, prices: Prices) -> Begin:
     """Give what makes the context of one session under the policy of that name."""
+    ours, _, changes = name.partition(":")
+    if ours == "workhand":
+        return partial(begun, limit=limit, prices=prices, changes=read_changes(changes))
     match = NAME.fullmatch(name)
     word, numbers = (match[1], tuple(map(int, match[2].split("-")[1:]))) if match else ("", ())
     match word, numbers:
         case "append-only", ():
             return AppendOnly
-        case "workhand", ():
-            return partial(_workhand, limit=limit, prices=prices)
         case "clear", ():
             return partial(Clear, limit=limit, keep=KEPT_FULL)
         case "clear", (keep,):
@@ -56,19 +57,3 @@ def named(name: str, *, limit: int, prices: Prices) -> Begin:
         case _, () if word in FIXED:
             return partial(FIXED[word], limit=limit)
     raise ConfigError(f"There is no context policy {name!r}: choose one of {', '.join(NAMES)}.")
-
-
-def _workhand(texts: Texts, prefix: Block, *, limit: int, prices: Prices) -> Workhand:
-    window = limit + prefix.tokens
-    trigger = prefix.tokens + int(limit * TRIGGER_SHARE)
-    chosen = policy.Policy(
-        model="lab",
-        system_prompt=" the" * prefix.tokens,
-        tools=(),
-        window=policy.Window(window, window, trigger),
-        limits=policy.Limits(None),
-        variation_seed="lab",
-        answer_tokens_max=0,
-        prices=policy.Prices(read=prices.read, write=prices.write, output=prices.output),
-    )
-    return Workhand(texts, prefix, chosen)
