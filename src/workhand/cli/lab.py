@@ -10,7 +10,7 @@ import importlib
 
 import click
 
-COMMANDS = ("import", "replay", "optimum", "sweep")
+COMMANDS = ("import", "replay", "optimum", "sweep", "live")
 
 
 class LabCommands(click.Group):

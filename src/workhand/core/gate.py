@@ -79,22 +79,22 @@ def reopen_rate(policy: Policy, tool: str) -> float:
 
 
 def shown_equal(log: Log, policy: Policy, seen: Observation) -> str | None:
-    """Give the latest call whose result is in view as a whole and equal to this one."""
+    """Give the latest call whose result is in view, whole or as a preview, and equal to this one."""
     if seen.blob is None or len(seen.full) < REPEAT_BYTES_MIN:
         return None
-    call = log.fold("wholes", Wholes).calls.get((seen.blob, seen.full))
+    call = log.fold("brought", Brought).calls.get(seen.blob)
     if call is None or call in reductions_of(log).compacted or call not in body_of(log, policy).results:
         return None
     return call
 
 
-class Wholes:
-    """The latest call for each result that entered whole."""
+class Brought:
+    """The latest call that brought each content, and showed it or its preview."""
 
     def __init__(self) -> None:
-        self.calls: dict[tuple[str | None, str], str] = {}
+        self.calls: dict[str | None, str] = {}
 
     def take(self, entry: Entry) -> None:
         event = entry.event
-        if isinstance(event, ToolReturned) and event.observation.form == "whole":
-            self.calls[event.observation.blob, event.observation.full] = event.call_id
+        if isinstance(event, ToolReturned) and event.observation.form != "repeat":
+            self.calls[event.observation.blob] = event.call_id
