@@ -20,7 +20,7 @@ import tempfile
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -168,11 +168,17 @@ class FakeModel:
 
 
 class FakeToolbox:
+    def __init__(self) -> None:
+        self.digests: dict[str, str] = {}
+
     async def run(self, call: ToolCall, watch: Watch) -> Outcome:
         return Outcome("", call.tool, f"{call.id} {OUTPUT}".encode())
 
     async def keep(self, path: str, content: bytes) -> None:
-        return None
+        self.digests[path] = digest(content)
+
+    async def kept(self, paths: tuple[str, ...]) -> Mapping[str, str]:
+        return {path: self.digests[path] for path in paths if path in self.digests}
 
     async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         return ()
