@@ -187,7 +187,7 @@ class FakeToolbox:
 async def steps(folder: Path, sessions: int, calls: int) -> tuple[float, float]:
     """Run sessions at once; give the seconds that passed, and those that this process worked."""
     store = SqliteStore(folder / f"{sessions}-{calls}.db")
-    runtime = Runtime(store, FakeModel(calls), FakeToolbox(), StepClock(), lambda entry: None)
+    runtime = Runtime(store, store, FakeModel(calls), FakeToolbox(), StepClock(), lambda entry: None)
     for number in range(sessions):
         await store.create(f"s{number}", title="bench", at=0.0)
         claim = await store.claim(f"s{number}", owner="bench")

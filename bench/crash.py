@@ -373,7 +373,7 @@ async def carry_on(
     toolbox = SandboxToolbox(log.policy, partial(open_machine, place, session), keep_in_workspace, folder)
     try:
         async with wiring.open_model(settings, log.policy.model) as model:
-            runtime = Runtime(store, model, toolbox, wiring.SystemClock(), acknowledge)
+            runtime = Runtime(store, store, model, toolbox, wiring.SystemClock(), acknowledge)
             log = await runtime.wake(session, owner=owner)
     finally:
         await toolbox.aclose()

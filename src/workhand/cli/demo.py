@@ -149,7 +149,7 @@ async def _tour(model: Model, view: View) -> Tour:
             await wiring.start(store, session, policy, UserSaid(TASK))
             for entry in await store.read(session):
                 view(entry)
-            runtime = Runtime(store, guided, toolbox, wiring.SystemClock(), view)
+            runtime = Runtime(store, store, guided, toolbox, wiring.SystemClock(), view)
             log = await runtime.wake(session, owner=wiring.this_process())
         finally:
             await toolbox.aclose()

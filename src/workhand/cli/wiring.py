@@ -192,7 +192,7 @@ async def open_session(
         try:
             folder.make()
             await toolbox.machine()
-            yield Opened(Runtime(store, model, toolbox, SystemClock(), viewer), toolbox)
+            yield Opened(Runtime(store, store, model, toolbox, SystemClock(), viewer), toolbox)
         finally:
             await toolbox.aclose()
 

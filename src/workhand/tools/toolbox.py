@@ -102,4 +102,15 @@ class SandboxToolbox:
 
     async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         sandbox = await self.machine()
-        return tuple([path for path in paths if await sandbox.status(path) is None])
+        try:
+            return tuple([path for path in paths if not await _exists(path, sandbox)])
+        except SandboxLost:
+            self.sandbox = None
+            raise
+
+
+async def _exists(path: str, sandbox: Sandbox) -> bool:
+    try:
+        return await sandbox.status(path) is not None
+    except OSError:  # such as a name that is too long for any file
+        return False
