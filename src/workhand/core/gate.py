@@ -48,7 +48,7 @@ def as_brought(call: ToolCall, outcome: Outcome) -> Observation:
     full = outcome.head if outcome.hidden else _headed(outcome.head, content.decode(errors="replace"))
     if len(content) < FILED_BYTES_MIN:
         return Observation(full, outcome.compact, outcome.ok, digest(content) if content else None)
-    path = f"{RESULTS}/{call.id}-{call.tool}.txt"
+    path = f"{RESULTS}/{call.id}-{call.tool}.{'bin' if outcome.hidden else 'txt'}"
     compact = f"{outcome.compact}; all {len(content):,} bytes are in {path}"
     return Observation(full, compact, outcome.ok, digest(content), path)
 

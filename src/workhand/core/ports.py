@@ -52,7 +52,7 @@ class Outcome:
     """What running a call brought, before the ingestion gate."""
 
     head: str  # one line about what happened, always shown in full
-    compact: str  # what to call it once it is compacted: the call in a few words
+    compact: str  # what to call it once it is compacted: the call in a few words, and its handle
     original: bytes = b""  # the untouched content, which the gate may replace by a preview
     ok: bool = True
     as_is: bool = False  # the gate lets it in whole: it is read back, or bounded by its own limit
