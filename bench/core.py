@@ -20,7 +20,7 @@ import tempfile
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -168,11 +168,17 @@ class FakeModel:
 
 
 class FakeToolbox:
+    def __init__(self) -> None:
+        self.digests: dict[str, str] = {}
+
     async def run(self, call: ToolCall, watch: Watch) -> Outcome:
         return Outcome("", call.tool, f"{call.id} {OUTPUT}".encode())
 
     async def keep(self, path: str, content: bytes) -> None:
-        return None
+        self.digests[path] = digest(content)
+
+    async def kept(self, paths: tuple[str, ...]) -> Mapping[str, str]:
+        return {path: self.digests[path] for path in paths if path in self.digests}
 
     async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         return ()
@@ -181,7 +187,7 @@ class FakeToolbox:
 async def steps(folder: Path, sessions: int, calls: int) -> tuple[float, float]:
     """Run sessions at once; give the seconds that passed, and those that this process worked."""
     store = SqliteStore(folder / f"{sessions}-{calls}.db")
-    runtime = Runtime(store, FakeModel(calls), FakeToolbox(), StepClock(), lambda entry: None)
+    runtime = Runtime(store, store, FakeModel(calls), FakeToolbox(), StepClock(), lambda entry: None)
     for number in range(sessions):
         await store.create(f"s{number}", title="bench", at=0.0)
         claim = await store.claim(f"s{number}", owner="bench")

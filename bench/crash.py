@@ -48,6 +48,7 @@ from workhand.runtime.wake import Runtime
 from workhand.sandbox.probe import Kind, open_sandbox, probe
 from workhand.store.codec import encode_line
 from workhand.store.sqlite import SqliteStore
+from workhand.tools.folder import Folder
 from workhand.tools.toolbox import SandboxToolbox
 
 STEPS = 20  # of work in a session
@@ -367,10 +368,12 @@ async def carry_on(
             tell({"session": session, "position": happened.position, "entry": entry, "prompt": prompt})
 
     place = places.find(settings, session)
-    toolbox = SandboxToolbox(log.policy, partial(open_machine, place, session), keep_in_workspace)
+    folder = Folder(place.kept)
+    folder.make()
+    toolbox = SandboxToolbox(log.policy, partial(open_machine, place, session), keep_in_workspace, folder)
     try:
         async with wiring.open_model(settings, log.policy.model) as model:
-            runtime = Runtime(store, model, toolbox, wiring.SystemClock(), acknowledge)
+            runtime = Runtime(store, store, model, toolbox, wiring.SystemClock(), acknowledge)
             log = await runtime.wake(session, owner=owner)
     finally:
         await toolbox.aclose()
@@ -380,7 +383,9 @@ async def carry_on(
 
 async def open_machine(place: places.Place, session: str) -> Sandbox:
     """Open a machine even if a frozen process holds one over the same workspace: the log alone must settle that."""
-    return await open_sandbox(place.sandbox, session=session, workspace=place.workspace, owned=place.owned)
+    return await open_sandbox(
+        place.sandbox, session=session, workspace=place.workspace, owned=place.owned, kept=place.kept
+    )
 
 
 async def keep_in_workspace(path: str, content: bytes) -> None:

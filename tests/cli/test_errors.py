@@ -130,6 +130,7 @@ def test_settings_that_were_named_must_be_there(workhand: Workhand) -> None:
         ["fork", "--at", "9999"],
         ["show", "--prompt", "9999"],
         ["restore", "c9999"],
+        ["restore", "c9999", "--arguments"],
         ["restore", "--", "-1"],
     ],
 )
@@ -137,7 +138,7 @@ def test_a_position_that_is_not_there_is_said_in_one_sentence(ended: Workhand, a
     command, *rest = arguments
     ran = ended(command, ended.session(), *rest)
     assert ran.code == CONFIG
-    assert any(word in complaint(ran) for word in ("osition", "no result"))
+    assert any(word in complaint(ran) for word in ("osition", "no result", "no call"))
 
 
 def test_a_session_is_found_by_the_beginning_of_its_id_unless_two_begin_so(workhand: Workhand) -> None:

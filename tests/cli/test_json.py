@@ -106,5 +106,17 @@ def test_what_a_call_brought_is_restored_byte_for_byte(ended: Workhand) -> None:
     assert ended("restore", ended.session(), call).out == "".join(f"{number}\n" for number in range(1, 2001))
 
 
+@pytest.mark.parametrize("named", ["id", "position of the answer", "position of the result"])
+def test_what_a_call_was_called_with_is_restored_byte_for_byte(ended: Workhand, named: str) -> None:
+    events = ended.events(ended.session())
+    answer = next(line for line in events if "seq 1 2000" in str(line["event"].get("calls")))
+    (call,) = answer["event"]["calls"]
+    result = next(
+        line for line in events if line["event"].get("observation") and line["event"]["call_id"] == call["id"]
+    )
+    name = {"id": call["id"], "position of the answer": answer["position"]}.get(named, result["position"])
+    assert ended("restore", ended.session(), str(name), "--arguments").out == call["arguments"]
+
+
 def prompt(workhand: Workhand, position: int) -> list[dict[str, Any]]:
     return workhand("show", workhand.session(), "--prompt", str(position)).lines

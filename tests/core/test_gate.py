@@ -16,6 +16,7 @@ from workhand.core.ports import Outcome
 
 READ = ToolCall("c9", "file_read", "{}")
 PATH = ".workhand/results/c9-file_read.txt"
+PICTURE = ".workhand/results/c9-file_read.bin"
 RULES = Rules(preview_tokens=100, reopen_rate=0.3, reopen_tokens=500)
 SMALL = replace(POLICY, observation_tokens_max=1_000, error_tokens_max=2_000, rules=RULES)
 
@@ -50,6 +51,13 @@ def form(
         ),
         pytest.param(
             Outcome("", "ran it", b"\xff" * 4), Observation("�" * 4, "ran it", blob=digest(b"\xff" * 4)), id="no text"
+        ),
+        pytest.param(
+            Outcome("a picture", "ran it", b"\xff" * 600, hidden=True),
+            Observation(
+                "a picture", f"ran it; all 600 bytes are in {PICTURE}", blob=digest(b"\xff" * 600), path=PICTURE
+            ),
+            id="not shown",
         ),
     ],
 )

@@ -13,7 +13,7 @@ from tests.core.playbook import POLICY
 from workhand.core.canonical import Json
 from workhand.core.events import ModelAnswered, SessionEnded, SessionStarted, ToolCall, ToolReturned, UserSaid
 from workhand.core.log import Entry, Log
-from workhand.core.policy import Window
+from workhand.core.policy import Policy, Window
 from workhand.core.ports import EventStore, Outcome
 from workhand.runtime.wake import Runtime
 from workhand.store.memory import MemoryStore
@@ -36,7 +36,8 @@ CRASHES = st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=5).map
 class World:
     """A store and the things outside of it that outlive a crash: what the tools have done, and when they kill."""
 
-    def __init__(self, calls: list[Say], kills: frozenset[int]) -> None:
+    def __init__(self, calls: list[Say], kills: frozenset[int], policy: Policy = SMALL) -> None:
+        self.policy = policy
         self.store = MemoryStore()
         self.clock = StepClock()
         self.kills = kills
@@ -54,11 +55,11 @@ class World:
     async def begin(self) -> None:
         await self.store.create("s", title="", at=0.0)
         claim = await self.store.claim("s", owner="test")
-        await self.store.append(claim, 0, (SessionStarted(SMALL), UserSaid("Go.")), at=0.0, status="runnable")
+        await self.store.append(claim, 0, (SessionStarted(self.policy), UserSaid("Go.")), at=0.0, status="runnable")
 
     async def wake(self, store: EventStore) -> bool:
         """Wake the session; say whether it survived."""
-        runtime = Runtime(store, self.model, self.toolbox, self.clock, lambda seen: None)
+        runtime = Runtime(store, self.store, self.model, self.toolbox, self.clock, lambda seen: None)
         survived = True
         try:
             await runtime.wake("s", owner="test")

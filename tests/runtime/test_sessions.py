@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -99,6 +100,9 @@ class Witness:
 
     async def keep(self, path: str, content: bytes) -> None:
         return None
+
+    async def kept(self, paths: tuple[str, ...]) -> Mapping[str, str]:
+        return {}
 
     async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         return ()
@@ -198,6 +202,9 @@ class Opening:
 
     async def keep(self, path: str, content: bytes) -> None:
         return None
+
+    async def kept(self, paths: tuple[str, ...]) -> Mapping[str, str]:
+        return {}
 
     async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         return ()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from workhand.core.events import Event, SessionStarted, UserSaid
 from workhand.core.log import Entry, Log
 from workhand.core.policy import Policy
-from workhand.core.ports import Delta, EventStore, Model, Toolbox
+from workhand.core.ports import BlobStore, Delta, EventStore, Model, Toolbox
 from workhand.runtime.wake import Runtime
 from workhand.store.memory import MemoryStore
 from workhand.testing.clock import StepClock
@@ -32,9 +32,18 @@ class World:
         started = (SessionStarted(self.policy), *(events or (UserSaid("Write a report."),)))
         await self.store.append(claim, 0, started, at=BEGUN_AT, status="runnable")
 
-    async def wake(self, *, store: EventStore | None = None, owner: str = "test") -> Log:
-        runtime = Runtime(store or self.store, self.model, self.toolbox, StepClock(), self.seen.append)
-        return await runtime.wake("s", owner=owner)
+    async def wake(
+        self,
+        *,
+        store: EventStore | None = None,
+        blobs: BlobStore | None = None,
+        session: str = "s",
+        owner: str = "test",
+    ) -> Log:
+        runtime = Runtime(
+            store or self.store, blobs or self.store, self.model, self.toolbox, StepClock(), self.seen.append
+        )
+        return await runtime.wake(session, owner=owner)
 
     async def recorded(self) -> tuple[Event, ...]:
         return tuple(entry.event for entry in await self.store.read("s"))

@@ -25,6 +25,8 @@ HOST: dict[str, Any] = {}
 CONNECT_S = 2.0
 SET_USER_ID = 0o4755
 NAMESPACES = {"user": 0x10000000, "mount": 0x20000, "net": 0x40000000, "pid": 0x20000000}
+KEPT = "/home/agent/.workhand"
+RENAMEAT2, UMOUNT2, MOUNT = (316, 166, 165) if os.uname().machine == "x86_64" else (276, 39, 40)
 AF_PACKET, AF_VSOCK, AF_ALG, AF_KEY = 17, 40, 38, 15
 
 
@@ -53,6 +55,48 @@ def make_file_in(directory: str) -> None:
     path = os.path.join(directory, "workhand-escape")
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
     os.unlink(path)
+
+
+def replace_kept_file() -> None:
+    """Put a file of the workspace in the place of one that is kept."""
+    os.close(os.open("escape-kept", os.O_WRONLY | os.O_CREAT))
+    try:
+        os.rename("escape-kept", HOST["kept"])
+    finally:
+        if os.path.exists("escape-kept"):
+            os.unlink("escape-kept")
+
+
+def write_kept_file_by_its_descriptor() -> None:
+    fd = os.open(HOST["kept"], os.O_RDONLY)
+    try:
+        open_for_writing(f"/proc/self/fd/{fd}")
+    finally:
+        os.close(fd)
+
+
+def write_kept_file_through_a_link() -> None:
+    os.symlink(HOST["kept"], "escape-link")
+    try:
+        open_for_writing("escape-link")
+    finally:
+        os.unlink("escape-link")
+
+
+def see_another_folder_behind_the_kept_one() -> None:
+    """Look for the mount point under the mount, by way of every mount that shows the workspace."""
+    for path in glob.glob("/proc/[0-9]*/root/home/agent/.workhand") + glob.glob("/proc/[0-9]*/cwd/.workhand"):
+        if os.path.isdir(path) and not os.path.exists(os.path.join(path, "file")):
+            return
+    raise Refused(errno.ENOENT, "another folder")
+
+
+def call_on_kept_folder(name: str, number: int, *arguments: Any) -> None:
+    """Change the mount of the folder: allowed to fail in whatever way, but not to succeed."""
+    ctypes.set_errno(0)
+    wide = [ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments]
+    if LIBC.syscall(ctypes.c_long(HOST["calls"].get(name, number)), *wide) < 0:
+        raise Refused(ctypes.get_errno(), name)
 
 
 def find_secret(pattern: str) -> None:
@@ -224,6 +268,36 @@ ATTEMPTS: dict[str, Callable[[], None]] = {
     "write to /dev": lambda: make_file_in("/dev"),
     "write to the code of the daemon": lambda: open_for_writing("/opt/workhand/inside/daemon.py"),
     "write beside the workspace": lambda: make_file_in(HOST["parent"]),
+    "write a kept file": lambda: open_for_writing(HOST["kept"]),
+    "write a kept file by its descriptor": write_kept_file_by_its_descriptor,
+    "write a kept file through a link": write_kept_file_through_a_link,
+    "write a kept file by its path on the host": lambda: open_for_writing(HOST["kept on host"]),
+    "append to a kept file": lambda: os.close(os.open(HOST["kept"], os.O_WRONLY | os.O_APPEND)),
+    "cut a kept file": lambda: os.truncate(HOST["kept"], os.path.getsize(HOST["kept"])),
+    "make a file among the kept": lambda: make_file_in(KEPT),
+    "make a directory among the kept": lambda: os.mkdir(f"{KEPT}/escape-directory"),
+    "make a link among the kept": lambda: os.symlink("/etc/passwd", f"{KEPT}/escape-link"),
+    "link a kept file into the workspace": lambda: os.link(HOST["kept"], "escape-hard-link"),
+    "rename a kept file": lambda: os.rename(HOST["kept"], HOST["kept"] + "-escape"),
+    "move a kept file away": lambda: os.rename(HOST["kept"], "escape-moved"),
+    "replace a kept file": replace_kept_file,
+    "delete a kept file": lambda: os.unlink(HOST["kept"]),
+    "delete a directory of kept files": lambda: os.rmdir(f"{KEPT}/empty"),
+    "change the mode of a kept file": lambda: os.chmod(HOST["kept"], 0o644),
+    "change the times of a kept file": lambda: os.utime(HOST["kept"]),
+    "change the owner of a kept file": lambda: os.chown(HOST["kept"], os.getuid(), os.getgid()),
+    "mark a kept file": lambda: os.setxattr(HOST["kept"], "user.escape", b"x"),
+    "change the mode of the kept folder": lambda: os.chmod(KEPT, 0o700),
+    "rename the kept folder": lambda: os.rename(KEPT, "escape-folder"),
+    "delete the kept folder": lambda: os.rmdir(KEPT),
+    "exchange the kept folder": lambda: call_on_kept_folder(
+        "renameat2", RENAMEAT2, -100, b".workhand", -100, b"aside", 2
+    ),
+    "see another folder behind the kept one": see_another_folder_behind_the_kept_one,
+    "unmount the kept folder": lambda: call_on_kept_folder("umount2", UMOUNT2, KEPT.encode(), 2),
+    "remount the kept folder for writing": lambda: call_on_kept_folder(
+        "mount", MOUNT, None, KEPT.encode(), None, 0x1020, None
+    ),
     "write core_pattern": lambda: open_for_writing("/proc/sys/kernel/core_pattern"),
     "write overcommit_memory": lambda: open_for_writing("/proc/sys/vm/overcommit_memory"),
     "write modprobe": lambda: open_for_writing("/proc/sys/kernel/modprobe"),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from workhand.cli.view import View
     from workhand.lab.reuse import Reuse
     from workhand.store.memory import MemoryStore
+    from workhand.tools.folder import Folder
 
 TASK = "Read notes.txt, then write good morning to hello.txt"
 STEPS = ("plan_update", "file_read", "file_write", "plan_update", "message_result")
@@ -134,26 +135,37 @@ async def _tour(model: Model, view: View) -> Tour:
 
     store, session, guided = MemoryStore(), f"demo-{wiring.new_id()}", Guided(model)
     policy = _policy()
-    with tempfile.TemporaryDirectory(prefix="workhand-demo-") as workspace, view:
-        (Path(workspace) / "notes.txt").write_text(NOTES)
+    with tempfile.TemporaryDirectory(prefix="workhand-demo-") as place, view:
+        workspace, folder = _furnished(Path(place))
 
         async def machine() -> Sandbox:
-            return await open_sandbox("auto", session=session, workspace=Path(workspace), owned=True)
+            return await open_sandbox("auto", session=session, workspace=workspace, owned=True, kept=folder.directory)
 
         async def deliver(path: str, content: bytes) -> None:
             view.say(f"delivered: {path}, {len(content)} bytes: {content.decode(errors='replace')!r}")
 
-        toolbox = SandboxToolbox(policy, machine, deliver)
+        toolbox = SandboxToolbox(policy, machine, deliver, folder)
         try:
             await wiring.start(store, session, policy, UserSaid(TASK))
             for entry in await store.read(session):
                 view(entry)
-            runtime = Runtime(store, guided, toolbox, wiring.SystemClock(), view)
+            runtime = Runtime(store, store, guided, toolbox, wiring.SystemClock(), view)
             log = await runtime.wake(session, owner=wiring.this_process())
         finally:
             await toolbox.aclose()
-        restored = await _restores(store, log, Path(workspace))
+        restored = await _restores(store, log, folder)
     return Tour(log, tuple(mask for _, mask in guided.asked), restored)
+
+
+def _furnished(place: Path) -> tuple[Path, Folder]:
+    """Make a workspace with the notes in it, and the folder of what is kept."""
+    from workhand.tools.folder import Folder
+
+    workspace, folder = place / "workspace", Folder(place / "kept")
+    workspace.mkdir()
+    folder.make()
+    (workspace / "notes.txt").write_text(NOTES)
+    return workspace, folder
 
 
 def _policy() -> Policy:
@@ -164,13 +176,16 @@ def _policy() -> Policy:
     return replace(chosen, window=window, keep_full_results=1, recite_after_calls=2, answer_tokens_max=400)
 
 
-async def _restores(store: MemoryStore, log: Log, workspace: Path) -> bool:
+async def _restores(store: MemoryStore, log: Log, folder: Folder) -> bool:
     """Say whether what was compacted comes back byte for byte: from the log's original and from the file."""
     compacted = {id for event in log.events if isinstance(event, ResultsCompacted) for id in event.call_ids}
     results = [event for event in log.events if isinstance(event, ToolReturned) and event.call_id in compacted]
     kept = [(event.observation.blob, event.observation.path) for event in results]
-    pairs = [(await store.get(blob), (workspace / path).read_bytes()) for blob, path in kept if blob and path]
-    return bool(pairs) and all(original == file and original in NOTES.encode() for original, file in pairs)
+    digests = await folder.digests(tuple(path for _, path in kept if path))
+    pairs = [(await store.get(blob), digests.get(path)) for blob, path in kept if blob and path]
+    return bool(pairs) and all(
+        canonical.digest(original) == digest and original in NOTES.encode() for original, digest in pairs
+    )
 
 
 def _tell(tour: Tour) -> None:

@@ -63,13 +63,14 @@ def show_command(session: str, what: str | None, prompt: int | None, as_json: bo
 @click.command("restore")
 @click.argument("session")
 @click.argument("call")
+@click.option("--arguments", is_flag=True, help="Give the call's own arguments, as the model wrote them.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Write to a file instead of stdout.")
-def restore_command(session: str, call: str, output: Path | None) -> None:
-    """Give the untouched original of what CALL brought, byte for byte.
+def restore_command(session: str, call: str, arguments: bool, output: Path | None) -> None:
+    """Give the untouched original of what CALL brought, or of what it was called with, byte for byte.
 
     CALL is the id of the call (c12) or the position of its result, as `workhand show SESSION --events` lists them.
     """
-    content = anyio.run(_original, load(), session, call)
+    content = anyio.run(_written if arguments else _original, load(), session, call)
     if output is None:
         sys.stdout.buffer.write(content)
         return
@@ -263,6 +264,24 @@ def context_kinds(log: Log) -> Counter[str]:
         sizes["compacted" if kind == "tool" and text.startswith("[compacted]") else kind] += len(piece)
     sizes["recital"] = len(prompt.tail.encode())
     return sizes
+
+
+async def _written(settings: Settings, prefix: str, call: str) -> bytes:
+    """Give the arguments of a call, found by its id or by the position of its answer or its result."""
+    from workhand.cli import wiring
+
+    async with wiring.open_store(settings) as store:
+        row = await wiring.resolve(store, prefix)
+        record = await store.read(row.id)
+    named = {call} | {
+        entry.event.call_id for entry in record if isinstance(entry.event, ToolReturned) and call == str(entry.position)
+    }
+    for entry in record:
+        if isinstance(entry.event, ModelAnswered):
+            for each in entry.event.calls:
+                if each.id in named or call == str(entry.position):
+                    return each.arguments.encode()
+    raise ConfigError(f"Session {row.id} has no call {call!r}; `workhand show {row.id} --events` has them.")
 
 
 async def _original(settings: Settings, prefix: str, call: str) -> bytes:

@@ -6,6 +6,7 @@ session that belongs to a machine and not to its log.
 
     HOME/sessions/ID/place.json     what is described here
     HOME/sessions/ID/workspace/     the workspace, unless the person gave one
+    HOME/sessions/ID/kept/          what is kept for the model: ``.workhand`` in its workspace
     HOME/sessions/ID/results/       delivered files, when the workspace is ours
 """
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 
 MACHINE_HOME = "/home/agent"  # where a sandbox shows the workspace
+KEPT = ".workhand"  # where in it the model finds what is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class Place:
     workspace: Path
     owned: bool  # we made the workspace, and delete it with the session
     sandbox: Kind
+
+    @property
+    def kept(self) -> Path:
+        """Where the host keeps what the model sees as ``.workhand``; without a sandbox nothing can be shown there."""
+        return self.workspace / KEPT if self.sandbox == "unsafe" else self.directory / "kept"
 
     def delivered(self, path: str) -> Path:
         """Say where the person finds a file that the agent delivered by its path in the machine.
@@ -47,6 +54,8 @@ class Place:
         for home in (MACHINE_HOME, str(self.workspace)):
             if inside.is_relative_to(home):
                 inside = inside.relative_to(home)
+        if inside.parts[:1] == (KEPT,):
+            return self.directory / "results" / "kept" / inside.relative_to(KEPT)
         elsewhere = inside.is_absolute() or ".." in inside.parts
         named = PurePosixPath(*(part for part in inside.parts if part not in ("/", "//", "..")))
         if elsewhere:
@@ -92,9 +101,12 @@ def walk(workspace: Path) -> Iterator[tuple[str, bytes, int]]:
     """Give the regular files of a workspace as (path, content, permissions), following no link.
 
     The agent may have put a link anywhere: every step is taken relative to an open directory.
+    What is kept for the model is left out: the log has it, and wherever it is woken it is made again.
     """
     for root, directories, names, directory in os.fwalk(workspace, follow_symlinks=False):
         directories.sort()
+        if root == str(workspace) and KEPT in directories:
+            directories.remove(KEPT)
         for name in sorted(names):
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
             if not stat.S_ISREG(status.st_mode):
@@ -106,7 +118,9 @@ def walk(workspace: Path) -> Iterator[tuple[str, bytes, int]]:
 
 
 def put(workspace: Path, path: str, content: bytes, mode: int) -> None:
-    """Write one file into a fresh workspace that nobody else writes to."""
+    """Write one file into a fresh workspace that nobody else writes to, unless it is in what is kept."""
+    if PurePosixPath(path).parts[0] == KEPT:
+        return
     target = workspace / path
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)

@@ -23,6 +23,7 @@ from workhand.core.policy import Limits, Policy
 from workhand.core.ports import EventStore, Sandbox, SessionRow
 from workhand.errors import ConfigError, ModelUnavailable, SessionUnknown
 from workhand.runtime.wake import Runtime, Viewer
+from workhand.tools.folder import Folder
 from workhand.tools.message import Deliver
 from workhand.tools.toolbox import SandboxToolbox
 
@@ -181,13 +182,17 @@ async def open_session(
     from workhand.sandbox.probe import open_sandbox
 
     async def machine() -> Sandbox:
-        return await open_sandbox(place.sandbox, session=session, workspace=place.workspace, owned=place.owned)
+        return await open_sandbox(
+            place.sandbox, session=session, workspace=place.workspace, owned=place.owned, kept=place.kept
+        )
 
-    toolbox = SandboxToolbox(policy, machine, _deliverer(place))
+    folder = Folder(place.kept)
+    toolbox = SandboxToolbox(policy, machine, _deliverer(place), folder)
     with _held(place, session):
         try:
+            folder.make()
             await toolbox.machine()
-            yield Opened(Runtime(store, model, toolbox, SystemClock(), viewer), toolbox)
+            yield Opened(Runtime(store, store, model, toolbox, SystemClock(), viewer), toolbox)
         finally:
             await toolbox.aclose()
 

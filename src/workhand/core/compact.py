@@ -48,6 +48,11 @@ def path(call: ToolCall) -> str:
     return f".workhand/calls/{call.id}.json"
 
 
+def original(call: ToolCall) -> bytes:
+    """Give what stands at that path."""
+    return call.arguments.encode(errors="replace")
+
+
 def _where(stated: Json, call: ToolCall) -> str:
     target = stated.get("path") if isinstance(stated, dict) else None
     read = f"read {target}; " if isinstance(target, str) and len(target) <= TEXT_CHARS_MAX else ""

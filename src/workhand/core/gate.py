@@ -45,10 +45,10 @@ def admit(log: Log, policy: Policy, call: ToolCall, outcome: Outcome) -> Observa
 def as_brought(call: ToolCall, outcome: Outcome) -> Observation:
     """Give what a call brought as it is, and where it is kept for the model, unless it is too short for that."""
     content = outcome.original
-    full = _headed(outcome.head, content.decode(errors="replace"))
+    full = outcome.head if outcome.hidden else _headed(outcome.head, content.decode(errors="replace"))
     if len(content) < FILED_BYTES_MIN:
         return Observation(full, outcome.compact, outcome.ok, digest(content) if content else None)
-    path = f"{RESULTS}/{call.id}-{call.tool}.txt"
+    path = f"{RESULTS}/{call.id}-{call.tool}.{'bin' if outcome.hidden else 'txt'}"
     compact = f"{outcome.compact}; all {len(content):,} bytes are in {path}"
     return Observation(full, compact, outcome.ok, digest(content), path)
 

@@ -6,7 +6,7 @@ in ``workhand.testing``; nothing here waits or does I/O by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -52,10 +52,11 @@ class Outcome:
     """What running a call brought, before the ingestion gate."""
 
     head: str  # one line about what happened, always shown in full
-    compact: str  # what to call it once it is compacted: the call in a few words
+    compact: str  # what to call it once it is compacted: the call in a few words, and its handle
     original: bytes = b""  # the untouched content, which the gate may replace by a preview
     ok: bool = True
     as_is: bool = False  # the gate lets it in whole: it is read back, or bounded by its own limit
+    hidden: bool = False  # the original is no text: it is kept, and only the head is shown
 
 
 class Toolbox(Protocol):
@@ -67,7 +68,14 @@ class Toolbox(Protocol):
         ...
 
     async def keep(self, path: str, content: bytes) -> None:
-        """Put a file where the model can read it at ``path``, in its workspace."""
+        """Put a file where the model can read it at ``path``, below ``.workhand/`` in its workspace.
+
+        Raises ``StoreError`` for any other path, and if it cannot be written.
+        """
+        ...
+
+    async def kept(self, paths: tuple[str, ...]) -> Mapping[str, str]:
+        """Give the SHA-256 digests of those of the paths below ``.workhand/`` at which there is a file."""
         ...
 
     async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:

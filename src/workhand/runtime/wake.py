@@ -14,14 +14,13 @@ from typing import TypeAlias, assert_never
 
 import anyio
 
-from workhand.core import budget, compact, gate, summary
+from workhand.core import budget, gate, summary
 from workhand.core.audit import Audit
 from workhand.core.decide import AskModel, Finished, Record, RunTool, WaitForUser, decide, open_call
 from workhand.core.events import (
     Event,
     HistorySummarized,
     LimitsChanged,
-    ModelAnswered,
     ModelFailed,
     ModelRetried,
     Observation,
@@ -39,19 +38,19 @@ from workhand.core.events import (
 from workhand.core.log import Entry, Log
 from workhand.core.mask import Mask
 from workhand.core.policy import Policy
-from workhand.core.ports import Claim, Clock, Delta, EventStore, Model, Retry, Toolbox
+from workhand.core.ports import BlobStore, Claim, Clock, Delta, EventStore, Model, Retry, Toolbox
 from workhand.core.render import render
 from workhand.core.schedule import Summarize
-from workhand.core.transcript import transcript
 from workhand.errors import ConfigError, ContextOverflow, ModelError, SandboxLost
+from workhand.runtime import kept
 
 Viewer: TypeAlias = Callable[[Entry | Delta], None]
 """Sees every entry once it is durable, and live output as it comes."""
 
-HISTORY = ".workhand/history"
 NO_TOOLS = Mask("auto", ())  # words are wanted, not a call; the tool list in the prompt stays as it is
 INBOX_POLL_S = 0.25  # how soon a pause or a cancellation reaches a running model call or tool
 LOST = "The machine was lost while this ran; whether it took effect is not known. Files in the workspace are kept."
+NOT_CHECKED = "The machine was lost before the paths in it could be looked at."
 CANCELLED = "The user cancelled the session while this ran; whether it took effect is not known."
 
 
@@ -60,6 +59,7 @@ class Runtime:
     """The ports that a session is performed through."""
 
     store: EventStore
+    blobs: BlobStore
     model: Model
     toolbox: Toolbox
     clock: Clock
@@ -93,6 +93,7 @@ class _Wake:
         self.log = log
         self.policy: Policy = log.policy
         self.audit = Audit()
+        self.shown = kept.Shown()
         self.at_work: _AtWork | None = None
         self.pending: list[Event] = []
         self.originals: list[bytes] = []  # of the results that are pending
@@ -108,6 +109,9 @@ class _Wake:
         return self.log
 
     async def carry_on(self) -> None:
+        toolbox = self.ports.toolbox
+        await kept.restore(self.log, toolbox, self.ports.blobs)
+        await self.shown.restore(self.log, toolbox)
         if open_call(self.log) is None:
             await self.take_inbox()
         if not _begins(self.log) and not isinstance(decide(self.log, self.policy), WaitForUser | Finished):
@@ -118,7 +122,7 @@ class _Wake:
                 case Record(events):
                     for event in events:
                         if isinstance(event, ResultsCompacted):
-                            await self.keep_calls(event.arguments)
+                            await self.verify(event)
                     self.note(*events)
                 case RunTool(call, attempt):
                     self.note(ToolStarted(call.id, attempt))
@@ -129,9 +133,11 @@ class _Wake:
                         self.note(*await self.until_told(self.summarize(command), self.is_interruption))
                 case AskModel(mask):
                     if not (await self.flush() and await self.take_inbox()):
+                        await self.shown.update(self.log, toolbox)
                         self.note(*await self.until_told(self.ask(mask), self.is_interruption))
                 case WaitForUser() | Finished():
                     if not (await self.flush() and await self.take_inbox()):
+                        await self.shown.update(self.log, toolbox, resting=True)
                         await self.rest("waiting" if isinstance(command, WaitForUser) else "ended")
                         return
                 case _:
@@ -193,37 +199,38 @@ class _Wake:
         """Keep the whole, ask for a summary on the prompt that the model has just read, and check it."""
         log, policy = self.log, self.policy
         earlier = log.latest(HistorySummarized)
-        since = earlier.until if earlier else 0
-        path = f"{HISTORY}/{log.head}.md"
-        gone = [entry for entry in log.entries if since <= entry.position < command.until]
+        gone = kept.history(log, earlier.until if earlier else 0, command.until)
+        path = f"{kept.HISTORY}/{log.head}.md"
         reasons = _refused(log)
         prompt = render(log, policy)
         asked = replace(prompt, tail=summary.instruction(log, path, policy.rules.summary_tokens, reasons))
         model = self.ports.model
         try:
-            await self.ports.toolbox.keep(path, transcript(gone).encode(errors="replace"))
+            await self.ports.toolbox.keep(path, gone)
             answer = await model.answer(asked, NO_TOOLS, session=self.claim.session, watch=lambda _: None)
         except ContextOverflow as error:
             return (SummaryRejected((str(error),), Usage(), policy.model),)
         except (ModelError, ConfigError) as error:
             return (ModelFailed(type(error).__name__, str(error)),)
-        except SandboxLost:
-            return (SummaryRejected((LOST,), Usage(), policy.model),)
         stated = summary.read(answer.text)
         if isinstance(stated, str):
             return (SummaryRejected((stated,), answer.usage, answer.model),)
-        missing = await self.ports.toolbox.missing(summary.paths(stated))
+        try:
+            missing = await self.ports.toolbox.missing(summary.paths(stated))
+        except SandboxLost:
+            return (SummaryRejected((NOT_CHECKED,), answer.usage, answer.model),)
         tokens = round(len(answer.text.encode(errors="replace")) / budget.bytes_per_token(log))
         if faults := summary.faults(stated, log, missing, tokens, 2 * policy.rules.summary_tokens):
             return (SummaryRejected(faults, answer.usage, answer.model),)
-        kept = summary.carried(stated, log)
-        return (HistorySummarized(command.until, kept, path, answer.usage, answer.model, command.why),)
+        carried = summary.carried(stated, log)
+        return (HistorySummarized(command.until, carried, path, answer.usage, answer.model, command.why),)
 
-    async def keep_calls(self, ids: tuple[str, ...]) -> None:
-        """Put calls that will be shown in compact form where that form says that they can be read."""
-        answers = (event for event in self.log.events if isinstance(event, ModelAnswered))
-        for call in (call for answer in answers for call in answer.calls if call.id in ids):
-            await self.ports.toolbox.keep(compact.path(call), call.arguments.encode(errors="replace"))
+    async def verify(self, reduction: ResultsCompacted) -> None:
+        """See to it that all that is about to leave the context is where its compact form will say that it is."""
+        wrong = await kept.broken(kept.promised_by(reduction, self.log), self.ports.toolbox)
+        if any(each.content is None for each in wrong):
+            await self.flush()  # the originals of what has only just happened are not in the store yet
+        await kept.fulfil(wrong, self.ports.toolbox, self.ports.blobs)
 
     async def until_told(self, work: Awaitable[tuple[Event, ...]], stops: Callable[[Event], bool]) -> tuple[Event, ...]:
         """Do ``work``, unless an event in the inbox stops it first."""

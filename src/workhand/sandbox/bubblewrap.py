@@ -9,6 +9,8 @@ the host's environment in ``/proc/1/environ``.
 The system inside is the host's ``/usr``, read-only, with an ``/etc`` of a few
 made-up files; no home, no ``/opt``, no ``/var``.  Every writable place but the
 workspace is a tmpfs with a size, since a full one must not eat the memory limit.
+What the host keeps for the model is mounted read-only in the workspace: nothing
+inside can change it, move it or put something else in its place.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
@@ -32,8 +35,12 @@ from workhand.sandbox.client import DaemonSandbox, daemon_command, real_director
 from workhand.sandbox.limits import MIB, SandboxLimits
 from workhand.sandbox.slots import Slot, preferred_number, state_directory, take_slot
 
+if TYPE_CHECKING:
+    from workhand.sandbox.launcher import Mount
+
 READY_S = 15.0
 HOME = "/home/agent"
+KEPT = ".workhand"  # where in the workspace a folder of the host's is shown
 INNER_ID = "1000"
 PACKAGE_PARENT = "/opt/workhand"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -76,13 +83,19 @@ class Identity:
     shared: bool = False  # other processes on the host have this uid
 
 
-async def open_bubblewrap(*, session: str, workspace: Path, owned: bool, limits: SandboxLimits) -> DaemonSandbox:
+async def open_bubblewrap(
+    *, session: str, workspace: Path, owned: bool, limits: SandboxLimits, kept: Path | None = None
+) -> DaemonSandbox:
     """Open a sandbox whose workspace is a directory of the host.
 
     ``owned`` says that we made the directory for this session: started as root it is
-    given to the session's user.  A user's own directory keeps its owner.
+    given to the session's user.  A user's own directory keeps its owner.  ``kept`` is
+    shown read-only as ``.workhand`` in the workspace; others must be able to read what is in it.
     """
     workspace = real_directory(workspace)
+    if kept is not None:
+        kept = real_directory(kept)
+        check_place(workspace / KEPT)
     bwrap = find_program("bwrap", "bubblewrap")
     async with unwound_on_failure() as resources:
         state = state_directory()
@@ -92,15 +105,15 @@ async def open_bubblewrap(*, session: str, workspace: Path, owned: bool, limits:
         identity = await to_thread.run_sync(choose_identity, workspace, slot, owned)
         python = find_python(identity.uid)
         rlimits = limit.rlimits(limits, grouped=groups is not None, own_user=True)
-        seen, mount = _seen_workspace(workspace, identity, state)
+        shown, mounts = _shown(workspace, kept, identity, state)
         with ExitStack() as started:
             files = Files(started)
             inner = daemon_command(python, PACKAGE_PARENT, rlimits)
-            argv = [bwrap, *arguments(files, seen, python, limits), "--", *inner]
+            argv = [bwrap, *arguments(files, shown, python, limits), "--", *inner]
             if os.geteuid() == 0:
                 argv = [*_drop(identity), *argv]
             wire = await start_daemon(
-                launcher.command(argv, joins=joins, mount=mount),
+                launcher.command(argv, joins=joins, mounts=mounts),
                 pass_fds=(slot.fd, *files.fds),
                 environ={},
                 directory="/",
@@ -152,15 +165,27 @@ def give(directory: Path, uid: int) -> None:
     os.chown(directory, uid, uid)
 
 
-def _seen_workspace(workspace: Path, identity: Identity, state: Path) -> tuple[str, tuple[str, str, int | None] | None]:
-    """Say where bubblewrap finds the workspace, and what the launcher must mount for that."""
+def check_place(place: Path) -> None:
+    """Refuse to show a folder where something else is: through a link it would be shown elsewhere."""
+    if not stat.S_ISDIR(place.lstat().st_mode if os.path.lexists(place) else stat.S_IFDIR):
+        raise SandboxUnavailable(f"{str(place)!r} is not a directory, and its name is needed; move it away.")
+
+
+def _shown(
+    workspace: Path, kept: Path | None, identity: Identity, state: Path
+) -> tuple[tuple[str, ...], tuple[Mount, ...]]:
+    """Say where bubblewrap finds the workspace and what is kept, and what the launcher must mount for that."""
+    sources = [workspace] if kept is None else [workspace, kept]
     if os.geteuid() != 0:
-        return str(workspace), None
-    target = state / "workspace"
-    target.mkdir(exist_ok=True)
-    target.chmod(0o755)  # The session's user walks here, whatever our umask.
-    uid = identity.uid if identity.mapped else None
-    return str(target), (str(workspace), str(target), uid)
+        return tuple(map(str, sources)), ()
+    uids = (identity.uid if identity.mapped else None, None)
+    mounts = []
+    for source, name, uid in zip(sources, ("workspace", "kept"), uids, strict=False):
+        target = state / name
+        target.mkdir(exist_ok=True)
+        target.chmod(0o755)  # The session's user walks here, whatever our umask.
+        mounts.append((str(source), str(target), uid))
+    return tuple(target for _, target, _ in mounts), tuple(mounts)
 
 
 def find_python(uid: int) -> str:
@@ -198,8 +223,9 @@ class Files:
         return str(fd)
 
 
-def arguments(files: Files, workspace: str, python: str, limits: SandboxLimits) -> list[str]:
-    """Compose bubblewrap's arguments, without the command."""
+def arguments(files: Files, shown: tuple[str, ...], python: str, limits: SandboxLimits) -> list[str]:
+    """Compose bubblewrap's arguments, without the command; ``shown`` is the workspace, and what is kept."""
+    workspace, *kept = shown
     tmp_bytes = min(limits.tmp_bytes, limits.memory_bytes // 4)
     shm_bytes = min(SHM_BYTES, limits.memory_bytes // 8)
     return [
@@ -215,7 +241,9 @@ def arguments(files: Files, workspace: str, python: str, limits: SandboxLimits) 
         *("--perms", "1777", "--size", str(tmp_bytes), "--tmpfs", "/tmp"),
         *("--size", str(RUN_BYTES), "--tmpfs", "/run"),
         *_daemon(files),
-        *("--bind", workspace, HOME, "--remount-ro", "/", "--chdir", HOME),
+        *("--bind", workspace, HOME),
+        *(argument for folder in kept for argument in ("--ro-bind", folder, f"{HOME}/{KEPT}")),
+        *("--remount-ro", "/", "--chdir", HOME),
     ]
 
 

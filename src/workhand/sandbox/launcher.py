@@ -5,10 +5,11 @@ because joining control groups and entering a mount namespace must not happen to
 the process that asks.  The mount namespace is private and ends with the sandbox,
 so nothing mounted here is ever seen, or left, outside.
 
-Root's sandboxes need the mount for two reasons.  The session's user usually may
-not walk the path to the workspace, and a directory that belongs to root must look
-like the session's own inside while everything in it stays root's outside: an
-idmapped mount, for which the kernel wants a user namespace that holds the mapping.
+Root's sandboxes need the mounts for two reasons.  The session's user usually may
+not walk the paths to the workspace and to what is kept beside it, and a directory that
+belongs to root must look like the session's own inside while everything in it stays
+root's outside: an idmapped mount, for which the kernel wants a user namespace that
+holds the mapping.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ import sys
 TYPE_CHECKING = False  # and not typing's: importing it takes longer than all that is done here
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import TypeAlias
+
+    Mount: TypeAlias = tuple[str, str, int | None]
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
@@ -31,39 +35,42 @@ SIGKILL = 9
 UNMAPPED = "-"
 
 
-def command(argv: list[str], *, joins: tuple[Path, ...], mount: tuple[str, str, int | None] | None) -> list[str]:
+def command(argv: list[str], *, joins: tuple[Path, ...], mounts: tuple[Mount, ...]) -> list[str]:
     """Put the launcher in front of a command if there is anything for it to do.
 
-    ``mount`` is the workspace, where it is to be seen, and the user its owner becomes.
+    Each of ``mounts`` is a directory, where it is to be seen, and the user its owner becomes.
     """
-    if not joins and mount is None:
+    if not joins and not mounts:
         return argv
-    source, target, uid = mount or ("", "", None)
-    mounts = [source, target, UNMAPPED if uid is None else str(uid)]
-    return [sys.executable, "-I", "-S", "-B", __file__, *mounts, str(len(joins)), *map(str, joins), *argv]
+    shown = [part for source, target, uid in mounts for part in (source, target, UNMAPPED if uid is None else str(uid))]
+    counts = [str(len(joins)), str(len(mounts))]
+    return [sys.executable, "-I", "-S", "-B", __file__, *counts, *map(str, joins), *shown, *argv]
 
 
 def main() -> None:
-    source, target, uid, joins, *rest = sys.argv[1:]
+    joins, mounts, *rest = sys.argv[1:]
     for path in rest[: int(joins)]:
         with open(path, "w") as members:
             members.write(str(os.getpid()))
-    if source:
+    del rest[: int(joins)]
+    shown, argv = rest[: 3 * int(mounts)], rest[3 * int(mounts) :]
+    if shown:
+        call("enter a mount namespace", "unshare", CLONE_NEWNS)
+        call("make mounts private", "mount", None, b"/", None, MS_REC | MS_PRIVATE, None)
+    for at in range(0, len(shown), 3):
+        source, target, uid = shown[at : at + 3]
         show(source, target, None if uid == UNMAPPED else int(uid))
-    argv = rest[int(joins) :]
     os.execv(argv[0], argv)
 
 
 def show(source: str, target: str, uid: int | None) -> None:
-    """Mount a directory at another place of a namespace of our own; with a uid, root's files look like its own."""
-    call("enter a mount namespace", "unshare", CLONE_NEWNS)
-    call("make mounts private", "mount", None, b"/", None, MS_REC | MS_PRIVATE, None)
+    """Mount a directory at another place; with a uid, root's files look like its own."""
     flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE
-    tree = call("open the workspace", "syscall", SYS_OPEN_TREE, AT_FDCWD, source.encode(), flags)
+    tree = call(f"open {source!r}", "syscall", SYS_OPEN_TREE, AT_FDCWD, source.encode(), flags)
     if uid is not None:
         map_owner(tree, uid)
     ends = (tree, b"", AT_FDCWD, target.encode())
-    call("mount the workspace", "syscall", SYS_MOVE_MOUNT, *ends, MOVE_MOUNT_F_EMPTY_PATH)
+    call(f"mount {source!r}", "syscall", SYS_MOVE_MOUNT, *ends, MOVE_MOUNT_F_EMPTY_PATH)
 
 
 def map_owner(tree: int, uid: int) -> None:

@@ -32,18 +32,27 @@ CONTAINER_OPTIONS = "--security-opt seccomp=unconfined --security-opt apparmor=u
 
 
 async def open_sandbox(
-    kind: Kind, *, session: str, workspace: Path, owned: bool, limits: SandboxLimits = DEFAULT_LIMITS
+    kind: Kind,
+    *,
+    session: str,
+    workspace: Path,
+    owned: bool,
+    limits: SandboxLimits = DEFAULT_LIMITS,
+    kept: Path | None = None,
 ) -> DaemonSandbox:
     """Open a sandbox for a session over a workspace directory that exists.
 
     ``owned`` says that the directory was made for the session and may be given to the
-    session's own user.  The result is an async context manager; its ``close`` ends
+    session's own user.  ``kept`` is a directory that the machine shows read-only as ``.workhand``
+    in the workspace; the unsafe kind can show none.  The result is an async context manager; its ``close`` ends
     everything.  Raises ``SandboxUnavailable`` with a remedy.
     """
     match kind:
         case "auto" | "bubblewrap":
             try:
-                return await open_bubblewrap(session=session, workspace=workspace, owned=owned, limits=limits)
+                return await open_bubblewrap(
+                    session=session, workspace=workspace, owned=owned, limits=limits, kept=kept
+                )
             except SandboxUnavailable as error:
                 raise SandboxUnavailable(explain(str(error))) from error
         case "unsafe":

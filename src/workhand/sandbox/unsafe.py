@@ -22,6 +22,7 @@ from workhand.sandbox.slots import preferred_number, state_directory, take_slot
 
 READY_S = 15.0
 OPEN_HOST = "Commands run on the host as the current user, with its files and its network."
+OPEN_FOLDER = "What is kept for the model lies in the workspace, where commands can change it."
 
 
 async def open_unsafe(*, session: str, workspace: Path, limits: SandboxLimits) -> DaemonSandbox:
@@ -41,13 +42,13 @@ async def open_unsafe(*, session: str, workspace: Path, limits: SandboxLimits) -
             "TERM": "dumb",
         }
         wire = await start_daemon(
-            launcher.command(argv, joins=joins, mount=None),
+            launcher.command(argv, joins=joins, mounts=()),
             pass_fds=(slot.fd,),
             environ=environ,
             directory=str(workspace),
             ready_s=READY_S,
             resources=resources,
         )
-        notes = (OPEN_HOST, *limit.weaknesses(limits, groups, own_user=False))
+        notes = (OPEN_HOST, OPEN_FOLDER, *limit.weaknesses(limits, groups, own_user=False))
         capabilities = Capabilities("unsafe", "none", limit.enforcer(groups), "host", notes)
         return DaemonSandbox(wire, capabilities, resources)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import anyio
 
+from workhand.core.canonical import digest
 from workhand.core.events import ToolCall
 from workhand.core.ports import Outcome, Watch
 
@@ -25,6 +26,9 @@ class LedgerToolbox:
 
     async def keep(self, path: str, content: bytes) -> None:
         self.files[path] = content
+
+    async def kept(self, paths: tuple[str, ...]) -> Mapping[str, str]:
+        return {path: digest(self.files[path]) for path in paths if path in self.files}
 
     async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(path for path in paths if path not in self.files)
@@ -46,6 +50,9 @@ class HeldToolbox:
 
     async def keep(self, path: str, content: bytes) -> None:
         return None
+
+    async def kept(self, paths: tuple[str, ...]) -> Mapping[str, str]:
+        return {}
 
     async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         return ()

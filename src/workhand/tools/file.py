@@ -1,15 +1,25 @@
-"""The ``file_`` family: read, write, edit and find in the session's machine."""
+"""The ``file_`` family: read, write, edit and find in the session's machine.
+
+The compact form of each outcome is the call in a few words with what leads back to
+it: the path and lines, the path and a digest, the query and how much it found.
+"""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
 
+from workhand.core.canonical import digest
 from workhand.core.ports import Outcome, Sandbox
+from workhand.tools.media import kind_of
 
 READ_LINES = 400
 READ_BYTES_MAX = 24_000  # of one slice that enters the context
 FILE_BYTES_MAX = 64_000_000  # of a file that is looked at at all
+ORIGINAL_BYTES_MAX = 8_000_000  # of a file that is no text: a larger one is not kept, it stays where it is
+PATH_CHARS_SHOWN = 56
+QUERY_CHARS_SHOWN = 30
+DIGEST_CHARS_SHOWN = 12
 FIND_LINES_MAX = 5_000
 FIND_TIMEOUT_S = 60.0
 
@@ -44,8 +54,8 @@ class FileFind:
 
 async def file_read(asked: FileRead, sandbox: Sandbox) -> Outcome:
     content = await sandbox.read(asked.path, bytes_max=FILE_BYTES_MAX)
-    if b"\0" in content[:8192]:
-        return _failure(f"{asked.path} is a binary file of {len(content):,} bytes; use shell_run to look into it.")
+    if kind := kind_of(content):
+        return _described(asked.path, kind, content)
     lines = content.splitlines(keepends=True)
     if asked.offset > max(1, len(lines)):
         return _failure(f"{asked.path} has {len(lines):,} lines; line {asked.offset:,} is past its end.")
@@ -55,16 +65,27 @@ async def file_read(asked: FileRead, sandbox: Sandbox) -> Outcome:
             break
         piece += line[:READ_BYTES_MAX]
         until += 1
-    place = f"{asked.path} lines {asked.offset:,}-{until:,} of {len(lines):,}"
+    place = f"lines {asked.offset:,}-{until:,} of {len(lines):,}"
     more = f"; go on with offset {until + 1}" if until < len(lines) else ""
-    return Outcome(f"{place}{more}" if lines else f"{asked.path} is empty", f"file_read {place}", piece, as_is=True)
+    head = f"{asked.path} {place}{more}" if lines else f"{asked.path} is empty"
+    return Outcome(head, f"file_read {_short(asked.path)} {place}", piece, as_is=True)
+
+
+def _described(path: str, kind: str, content: bytes) -> Outcome:
+    """Say what a file is that cannot be read as text; its bytes are kept, and not shown."""
+    size = f"{len(content):,} bytes"
+    look = f"xxd {shlex.quote(path)} | head"
+    head = f"{path}: {kind}, {size}. It is no text; a program in shell_run can look into it: python3, or {look}"
+    kept = content if len(content) <= ORIGINAL_BYTES_MAX else b""
+    return Outcome(head, f"file_read {_short(path)}: {kind}, {size}", kept, as_is=True, hidden=True)
 
 
 async def file_write(asked: FileWrite, sandbox: Sandbox) -> Outcome:
     content = asked.content.encode(errors="replace")
     await sandbox.write(asked.path, content)
-    size = f"{_count(len(content.splitlines()), 'line')}, {_count(len(content), 'byte')}"
-    return Outcome(f"wrote {asked.path}: {size}", f"file_write {asked.path}: {size}")
+    lines, size = _count(len(content.splitlines()), "line"), _count(len(content), "byte")
+    handle = f"{size}, sha256 {digest(content)[:DIGEST_CHARS_SHOWN]}"
+    return Outcome(f"wrote {asked.path}: {lines}, {size}", f"file_write {_short(asked.path)}: {handle}")
 
 
 async def file_edit(asked: FileEdit, sandbox: Sandbox) -> Outcome:
@@ -76,8 +97,11 @@ async def file_edit(asked: FileEdit, sandbox: Sandbox) -> Outcome:
     if count > 1 and not asked.every:
         return _failure(f"`old` occurs {count} times in {asked.path}; give more of the text around it, or set every.")
     await sandbox.write(asked.path, content.replace(old, new))
-    done = f"{asked.path}: {_count(count, 'place')} replaced"
-    return Outcome(done, f"file_edit {done}")
+    places, change = _count(count, "place"), count * (len(new) - len(old))
+    return Outcome(
+        f"{asked.path}: {places} replaced",
+        f"file_edit {_short(asked.path)}: {places}, {change:+,} bytes, {len(content) + change:,} in all",
+    )
 
 
 async def file_find(asked: FileFind, sandbox: Sandbox) -> Outcome:
@@ -90,8 +114,10 @@ async def file_find(asked: FileFind, sandbox: Sandbox) -> Outcome:
     lines = went.stdout.splitlines(keepends=True)
     shown = b"".join(lines[:FIND_LINES_MAX])
     more = " or more" if went.dropped_bytes else ""
-    found = f"{_count(len(lines), 'line' if asked.regex else 'file')}{more} found: {what} under {asked.path}"
-    return Outcome(found, f"file_find: {found}", shown)
+    count = f"{_count(len(lines), 'line' if asked.regex else 'file')}{more} found"
+    query = f"{_short(asked.regex, QUERY_CHARS_SHOWN)!r} in " if asked.regex else "files "
+    where = f"{_short(asked.glob or '*', QUERY_CHARS_SHOWN)} under {_short(asked.path, QUERY_CHARS_SHOWN)}"
+    return Outcome(f"{count}: {what} under {asked.path}", f"file_find {query}{where}: {count}", shown)
 
 
 def _search(asked: FileFind) -> str:
@@ -116,6 +142,12 @@ def _globs(asked: FileFind) -> str:
     ours = "" if asked.path.startswith(".workhand") else "--glob '!.workhand'"
     wanted = f"--glob {shlex.quote(asked.glob)}" if asked.glob else ""
     return f"--hidden --no-ignore --glob '!.git' {ours} {wanted}"
+
+
+def _short(text: str, chars_max: int = PATH_CHARS_SHOWN) -> str:
+    """Cut a long path or query in its middle: both ends say more."""
+    half = chars_max // 2
+    return text if len(text) <= chars_max else f"{text[: half - 1]}…{text[-half:]}"
 
 
 def _count(number: int, noun: str) -> str:

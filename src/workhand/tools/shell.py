@@ -1,4 +1,7 @@
-"""The ``shell_`` family: persistent terminals in the session's machine."""
+"""The ``shell_`` family: persistent terminals in the session's machine.
+
+The compact form of an outcome is the command and how it ended.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ import errno
 from dataclasses import dataclass
 
 from workhand.core.ports import Executed, Outcome, Sandbox, Watch
+from workhand.tools.file import READ_BYTES_MAX
+from workhand.tools.printing import prints_kept
 
 OUTPUT_BYTES_MAX = 8_000_000
-COMMAND_CHARS_SHOWN = 80
+COMMAND_CHARS_SHOWN = 72
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,8 @@ async def shell_run(asked: ShellRun, sandbox: Sandbox, watch: Watch) -> Outcome:
         head = f"still running after {asked.timeout_s} s in shell {asked.shell}; look again with shell_view"
     else:
         head = _ended(went.exit_code)
-    return _result(f"shell_run {_short(asked.command)}", head, went)
+    read_back = len(went.stdout) <= READ_BYTES_MAX and prints_kept(asked.command)
+    return _result(f"shell_run {_short(asked.command)}", head, went, as_is=read_back)
 
 
 async def shell_view(asked: ShellView, sandbox: Sandbox) -> Outcome:
@@ -65,11 +71,12 @@ async def shell_input(asked: ShellInput, sandbox: Sandbox) -> Outcome:
     return Outcome(f"{typed}; see the answer with shell_view", typed)
 
 
-def _result(call: str, head: str, went: Executed) -> Outcome:
+def _result(call: str, head: str, went: Executed, *, as_is: bool = False) -> Outcome:
     dropped = f"; {went.dropped_bytes:,} bytes left out of the middle" if went.dropped_bytes else ""
     silent = "" if went.stdout else ", no output"
     ok = went.exit_code in (0, None)
-    return Outcome(f"{head}{silent}{dropped}", f"{call}: {head}", went.stdout, ok=ok)
+    state = "still running" if went.exit_code is None else head
+    return Outcome(f"{head}{silent}{dropped}", f"{call}: {state}", went.stdout, ok=ok, as_is=as_is)
 
 
 def _no_shell(shell: str) -> Outcome:

@@ -9,7 +9,7 @@ unknown.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 from workhand.core.events import SandboxOpened, ToolCall
@@ -18,23 +18,22 @@ from workhand.core.ports import Outcome, Sandbox, Watch
 from workhand.errors import SandboxError, SandboxLost
 from workhand.tools import file, message, shell
 from workhand.tools.arguments import read_arguments
+from workhand.tools.folder import Folder
 from workhand.tools.message import Deliver
-
-IGNORE = ".workhand/.gitignore"
 
 OpenSandbox: TypeAlias = Callable[[], Awaitable[Sandbox]]
 
 
 class SandboxToolbox:
-    """The level-1 functions over one session's machine."""
+    """The level-1 functions over one session's machine, and the folder of what is kept for the model there."""
 
-    def __init__(self, policy: Policy, open_sandbox: OpenSandbox, deliver: Deliver) -> None:
+    def __init__(self, policy: Policy, open_sandbox: OpenSandbox, deliver: Deliver, folder: Folder) -> None:
         self.policy = policy
         self.open_sandbox = open_sandbox
         self.deliver = deliver
+        self.folder = folder
         self.sandbox: Sandbox | None = None
         self.announced = False
-        self.filed = False
 
     async def run(self, call: ToolCall, watch: Watch) -> Outcome:
         asked = read_arguments(call)
@@ -96,12 +95,22 @@ class SandboxToolbox:
         raise AssertionError(f"no function for {type(asked).__name__}")
 
     async def keep(self, path: str, content: bytes) -> None:
-        sandbox = await self.machine()
-        if not self.filed:  # keep our bookkeeping out of a repository that is the workspace
-            await sandbox.write(IGNORE, b"*\n")
-            self.filed = True
-        await sandbox.write(path, content)
+        await self.folder.keep(path, content)
+
+    async def kept(self, paths: tuple[str, ...]) -> Mapping[str, str]:
+        return await self.folder.digests(paths)
 
     async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         sandbox = await self.machine()
-        return tuple([path for path in paths if await sandbox.status(path) is None])
+        try:
+            return tuple([path for path in paths if not await _exists(path, sandbox)])
+        except SandboxLost:
+            self.sandbox = None
+            raise
+
+
+async def _exists(path: str, sandbox: Sandbox) -> bool:
+    try:
+        return await sandbox.status(path) is not None
+    except OSError:  # such as a name that is too long for any file
+        return False
