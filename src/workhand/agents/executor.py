@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from workhand.core.policy import Limits, Policy, Window
+from workhand.core.policy import Limits, Policy, fitted
 from workhand.tools.specs import specs
 
-TRIGGER_SHARE = 0.8  # of the pre-rot threshold or of what the window leaves, whichever is less
-ANSWER_SHARE_MAX = 0.125  # of the window that an answer may take
-PRE_ROT_TOKENS = 128_000
+WINDOW_TOKENS = 128_000  # where the model's is not known
 
 
 def policy(
@@ -32,18 +30,14 @@ def policy(
     ``prompt`` names its system prompt: ``executor``, or ``executor-small`` with worked
     examples for models that follow examples better than rules.
     """
-    hard = window_tokens or 128_000
-    answer = min(answer_tokens_max, int(hard * ANSWER_SHARE_MAX))
-    pre_rot = min(PRE_ROT_TOKENS, hard)
-    return Policy(
+    chosen = Policy(
         model=model,
         system_prompt=(files("workhand.agents") / "prompts" / f"{prompt}.md").read_text("utf-8").strip(),
         tools=specs(),
-        window=Window(hard, pre_rot, int(min(pre_rot, hard - answer) * TRIGGER_SHARE)),
         limits=limits or Limits(),
         variation_seed=seed,
-        answer_tokens_max=answer,
-        observation_tokens_max=min(observation_tokens_max, hard // 16),
-        error_tokens_max=min(8_000, hard // 8),
+        answer_tokens_max=answer_tokens_max,
+        observation_tokens_max=observation_tokens_max,
         recite_after_calls=recite_after_calls,
     )
+    return fitted(chosen, window_tokens or WINDOW_TOKENS)
