@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from workhand.context.context import Context
 from workhand.core.canonical import digest
 from workhand.core.events import Event, ModelAnswered, NoticeGiven, ToolCall, ToolReturned, Usage, UserSaid
-from workhand.errors import ConfigError, HistoryEdited
+from workhand.errors import ConfigError, HistoryEdited, StoreError
 from workhand.models.arguments import arguments_text, well_formed
 
 READ_TOOL = "original_read"
@@ -163,3 +163,14 @@ def _edited(index: int, turn: Turn, event: Event) -> str:
         f"Message {index} ({type(turn).__name__.lower()}) is not what is on record there ({event.kind}): the list was "
         "edited; only add to its end, or begin a new context."
     )
+
+
+def read_slice(context: Context, arguments: Mapping[str, Any]) -> tuple[str, bool]:
+    """Answer a call of the retrieval tool, and say whether it went well."""
+    path, first, lines = arguments.get("path"), arguments.get("first", 1), arguments.get("lines", 200)
+    if not isinstance(path, str) or not isinstance(first, int) or not isinstance(lines, int):
+        return "path must be text; first and lines must be whole numbers.", False
+    try:
+        return context.read(path, first, lines), True
+    except StoreError as error:
+        return str(error), False
