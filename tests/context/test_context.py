@@ -18,7 +18,7 @@ from workhand.core.events import (
     SummaryRejected,
     ToolReturned,
 )
-from workhand.core.log import Log
+from workhand.core.log import Entry, Log
 from workhand.core.mask import Mask
 from workhand.core.policy import Policy
 from workhand.core.render import render
@@ -339,6 +339,24 @@ def test_a_call_that_holds_a_note_about_content_is_refused() -> None:
     assert "Not run" in (context.refusal(copied) or "")
     assert context.refusal(ToolCall("w9", "file_write", '{"path":"f9","text":"text"}')) is None
     assert context.originals.read(".workhand/calls/w0.json").endswith(b'x"}')
+
+
+def test_calls_of_one_answer_that_are_compacted_one_after_the_other_render_as_in_a_log_that_was_read_again() -> None:
+    context = fresh()
+    context.user("Write it.")
+    long = [ToolCall(id, "file_write", json.dumps({"path": id, "text": id * 1_000})) for id in ("a", "b")]
+    context.answer("", long)
+    for call in long:
+        context.result(call.id, "done")
+    log = context.log
+    for call in long:
+        log = log.then(ResultsCompacted((), arguments=(call.id,)))
+        shown = render(log, context.policy)
+
+    read = Log.of(Entry(entry.position, entry.at, entry.event) for entry in log.entries)
+
+    assert shown == render(read, context.policy)
+    assert shown.body[3].count(b"[compacted: 1,000 bytes") == 2
 
 
 def test_masks_name_tools_by_their_family_and_never_touch_the_prompt() -> None:
