@@ -243,6 +243,22 @@ def test_thinking_is_shown_again_in_its_place_and_results_of_one_answer_stand_to
     assert said["content"][0]["text"] == "Quick."
 
 
+def test_reasoning_is_shown_again_item_by_item_with_the_ids_on_record() -> None:
+    made: list[Message] = [
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "e"},
+        {"type": "message", "id": "msg_1", "role": "assistant", "content": [{"type": "output_text", "text": "So."}]},
+        {"type": "function_call", "id": "fc_1", "call_id": "not/safe", "name": "web_search", "arguments": "{}"},
+    ]
+    output = {"type": "function_call_output", "call_id": "not/safe", "output": "found"}
+    context = fresh()
+    responses.record_items(context, [{"role": "user", "content": "Find it."}, *made, output])
+
+    shown = responses.items(context.prompt())[1:]
+
+    assert shown[:3] == [*made[:2], made[2] | {"call_id": "c2"}]
+    assert shown[3]["call_id"] == "c2"
+
+
 def test_the_recital_is_the_last_message_and_none_of_those_that_are_kept() -> None:
     context = fresh()
     context.user("Find it.")

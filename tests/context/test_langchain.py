@@ -20,6 +20,7 @@ agents = pytest.importorskip("langchain.agents", reason="langchain is not instal
 clients = pytest.importorskip(
     "langchain_openai", reason="langchain-openai is not installed: the client that these tests use"
 )
+messages = pytest.importorskip("langchain_core.messages")
 checkpoints = pytest.importorskip("langgraph.checkpoint.memory")
 
 SMALL = Window(hard=8_000, pre_rot=8_000, trigger=4_000)
@@ -197,6 +198,33 @@ def test_a_request_that_does_not_fit_is_reduced_and_sent_again() -> None:
     assert event.why == "overflow"
     assert state["messages"][-1].text == "Done."
     assert len(json.dumps(script.asked[-1])) < len(json.dumps(script.asked[-2]))
+
+
+def test_ids_that_a_server_uses_again_are_its_own_in_what_it_is_sent() -> None:
+    script = Script(*(calls(("call_0", "listing", {"number": number, "count": 5})) for number in range(3)), DONE)
+    middleware = middleware_of()
+
+    with serving(script) as url:
+        agent_of(url, middleware).invoke(asked("List all."))
+
+    (context,) = middleware.contexts.values()
+    assert [message.get("tool_call_id") for message in script.asked[-1]["messages"][3::2]] == ["call_0"] * 3
+    assert [call.id for event in context.log.events for call in getattr(event, "calls", ())] == ["call_0", "c4", "c6"]
+
+
+def test_what_the_model_thought_is_sent_as_it_is_in_the_state() -> None:
+    thought = {"type": "thinking", "thinking": "hm", "signature": "s"}
+    call = {"id": "a", "name": "listing", "args": {"number": 1, "count": 5}}
+    answer = messages.AIMessage([thought, {"type": "text", "text": "So."}], tool_calls=[call])
+    given = [messages.HumanMessage("List.", id="1"), answer, messages.ToolMessage("all of it", tool_call_id="a")]
+    sent: list[Any] = []
+    request = agents.middleware.ModelRequest(model=None, messages=given, system_prompt="You list.")
+
+    middleware_of().wrap_model_call(request, sent.append)
+
+    assert [type(message).__name__ for message in sent[0].messages] == ["HumanMessage", "AIMessage", "ToolMessage"]
+    assert sent[0].messages[1] is answer
+    assert sent[0].messages[2].text.endswith("\nall of it")
 
 
 def test_a_state_that_was_edited_is_refused() -> None:

@@ -15,8 +15,7 @@ from typing import Any
 
 from workhand.context.context import Context
 from workhand.context.openai import latest_used, text_of
-from workhand.context.turns import Answered, Placed, Returned, Said, Told, call, check_system, echoed, record
-from workhand.core.canonical import encode
+from workhand.context.turns import Answered, Placed, Returned, Said, Told, call, check_system, echoed, opaque_of, record
 from workhand.core.events import ToolCall, Usage
 from workhand.core.prompt import Prompt
 from workhand.errors import ConfigError
@@ -105,10 +104,11 @@ def _blocks(piece: bytes) -> tuple[str, tuple[dict[str, Any], ...]]:
             block = {"type": "tool_result", "tool_use_id": id, "content": text}
             return "user", (block if json.loads(piece)["ok"] else block | {"is_error": True},)
         case pieces.Answered(text, calls, opaque):
-            made: list[dict[str, Any]] = [*_text(text), *map(_use, calls)]
-            for at, kept in echoed(opaque, OPAQUE):
-                made.insert(at, kept)
-            return "assistant", tuple(made)
+            if kept := echoed(opaque, OPAQUE):
+                ids = iter(calls)
+                made = [{**block, "id": next(ids).id} if block["type"] == "tool_use" else block for block in kept]
+                return "assistant", tuple(made)
+            return "assistant", (*_text(text), *map(_use, calls))
 
 
 def _text(text: str) -> tuple[dict[str, Any], ...]:
@@ -151,17 +151,14 @@ def _given(blocks: list[Mapping[str, Any]], index: int) -> Iterator[Said | Retur
 def _answered(blocks: list[Mapping[str, Any]], index: int) -> Answered:
     texts: list[str] = []
     calls: list[ToolCall] = []
-    others: list[tuple[int, Mapping[str, Any]]] = []
-    for at, block in enumerate(blocks):
+    kept = [_unmarked(block) for block in blocks if block.get("type") != "text" or str(block.get("text")).strip()]
+    for block in kept:
         match block.get("type"):
             case "text":
                 texts.append(text_of([block], index))
             case "tool_use":
-                calls.append(call(block["id"], block["name"], encode(block.get("input") or {}).decode()))
-            case _:
-                others.append((at, block))
-    opaque = encode({OPAQUE: [(at, _unmarked(block)) for at, block in others]}).decode() if others else None
-    return Answered("".join(texts), tuple(calls), opaque)
+                calls.append(call(block["id"], block["name"], json.dumps(block.get("input") or {})))
+    return Answered("".join(texts), tuple(calls), opaque_of(OPAQUE, kept, ("text", "tool_use")))
 
 
 def _unmarked(block: Mapping[str, Any]) -> dict[str, Any]:

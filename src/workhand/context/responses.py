@@ -1,7 +1,7 @@
 """The Responses API: the input items of a prompt, and an agent's own items into a context.
 
-What a turn of the model holds besides words and function calls, such as
-reasoning, is kept as it is and shown again in its place.
+An answer that holds more than words and function calls, such as reasoning, is
+kept item by item as it came and shown again so.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from typing import Any
 
 from workhand.context.context import Context
 from workhand.context.openai import latest_used, text_of
-from workhand.context.turns import Answered, Placed, Returned, Said, Told, call, check_system, echoed, record
-from workhand.core.canonical import encode
+from workhand.context.turns import Answered, Placed, Returned, Said, Told, call, check_system, echoed, opaque_of, record
 from workhand.core.events import ToolCall, Usage
 from workhand.core.prompt import Prompt
 from workhand.errors import ConfigError
 from workhand.models import pieces
 
 OPAQUE = "openai-responses"
+CALL = "function_call"
+PLAIN = ("message", CALL)  # what can be written again from its text and calls
 
 
 def request(prompt: Prompt) -> dict[str, Any]:
@@ -73,14 +74,13 @@ def _items(turn: pieces.Turn) -> list[dict[str, Any]]:
         case pieces.Returned(id, text):
             return [{"type": "function_call_output", "call_id": id, "output": text}]
         case pieces.Answered(text, calls, opaque):
-            said: list[dict[str, Any]] = [{"role": "assistant", "content": text}] if text else []
-            said += [
-                {"type": "function_call", "call_id": each.id, "name": each.tool, "arguments": each.arguments}
-                for each in calls
+            if kept := echoed(opaque, OPAQUE):
+                ids = iter(calls)
+                return [{**part, "call_id": next(ids).id} if part.get("type") == CALL else part for part in kept]
+            said = [{"role": "assistant", "content": text}] if text else []
+            return said + [
+                {"type": CALL, "call_id": each.id, "name": each.tool, "arguments": each.arguments} for each in calls
             ]
-            for at, item in echoed(opaque, OPAQUE):
-                said.insert(at, item)
-            return said
 
 
 def _turns(items: Sequence[Mapping[str, Any]]) -> Iterator[Placed]:
@@ -118,14 +118,10 @@ def _given(index: int, item: Mapping[str, Any]) -> Said | Told | Returned | None
 def _answered(made: list[tuple[int, Mapping[str, Any]]]) -> Answered:
     texts: list[str] = []
     calls: list[ToolCall] = []
-    others: list[tuple[int, Mapping[str, Any]]] = []
     for index, item in made:
         match item.get("type", "message"):
             case "message":
                 texts.append(text_of(item.get("content"), index))
             case "function_call":
                 calls.append(call(str(item.get("call_id")), item["name"], item.get("arguments") or ""))
-            case _:
-                others.append((index - made[0][0], item))
-    opaque = encode({OPAQUE: others}).decode() if others else None
-    return Answered("".join(texts), tuple(calls), opaque)
+    return Answered("".join(texts), tuple(calls), opaque_of(OPAQUE, [item for _, item in made], PLAIN))

@@ -9,12 +9,12 @@ the context was just loaded, and a list that was edited is noticed.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from workhand.context.context import Context
-from workhand.core.canonical import digest
+from workhand.core.canonical import digest, encode
 from workhand.core.events import Event, ModelAnswered, NoticeGiven, ToolCall, ToolReturned, Usage, UserSaid
 from workhand.errors import ConfigError, HistoryEdited, StoreError
 from workhand.models.arguments import arguments_text, well_formed
@@ -104,13 +104,20 @@ def record(context: Context, turns: Iterable[Placed], whole: Collection[str] = (
     return new
 
 
-def echoed(opaque: str | None, key: str) -> list[tuple[int, Any]]:
-    """Give what of an answer only one API reads, each with its place among the parts of the answer."""
+def opaque_of(key: str, parts: Sequence[Mapping[str, Any]], plain: Collection[str]) -> str | None:
+    """Keep an answer's parts as they came, if any of them is of a type that only its own API can read."""
+    if all(part.get("type", "message") in plain for part in parts):
+        return None
+    return encode({key: [dict(part) for part in parts]}).decode()
+
+
+def echoed(opaque: str | None, key: str) -> list[dict[str, Any]]:
+    """Give an answer's parts as they came, where they were kept."""
     try:
         kept = json.loads(opaque or "{}").get(key, [])
     except (ValueError, AttributeError):  # of another API, in a form of its own
         return []
-    return [(at, part) for at, part in kept]
+    return list(kept)
 
 
 def check_system(context: Context, text: str) -> None:
