@@ -1,4 +1,7 @@
-"""A server of the Chat Completions API on loopback: it follows a script and keeps what it was asked."""
+"""A server on loopback that follows a script and keeps what it was asked.
+
+It speaks Chat Completions, and as much of the Responses API as an agent without streaming needs.
+"""
 
 from __future__ import annotations
 
@@ -55,10 +58,16 @@ def serving(script: Script) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.path.endswith("/responses"):
+                self.answer(200, _response(script, request))
+                return
             message = script.reply(request)
             too_long = message.get("content") == TOO_LONG
-            body = json.dumps(_too_long() if too_long else _completion(message, request)).encode()
-            self.send_response(400 if too_long else 200)
+            self.answer(400 if too_long else 200, _too_long() if too_long else _completion(message, request))
+
+        def answer(self, status: int, value: dict[str, Any]) -> None:
+            body = json.dumps(value).encode()
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -93,3 +102,27 @@ def _completion(message: dict[str, Any], request: dict[str, Any]) -> dict[str, A
 def _too_long() -> dict[str, Any]:
     message = "The prompt is too long; the window has 8,000 tokens."
     return {"error": {"message": message, "type": "invalid_request_error", "param": "messages", "code": TOO_LONG}}
+
+
+def _response(script: Script, request: dict[str, Any]) -> dict[str, Any]:
+    """Answer with the items that are next in the script."""
+    script.asked.append(request)
+    tokens = len(json.dumps(request["input"])) // 4
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 0,
+        "model": "scripted",
+        "status": "completed",
+        "output": script.answers[len(script.asked) - 1]["output"],
+        "parallel_tool_calls": False,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": {
+            "input_tokens": tokens,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": 20,
+            "output_tokens_details": {"reasoning_tokens": 10},
+            "total_tokens": tokens + 20,
+        },
+    }

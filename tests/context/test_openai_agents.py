@@ -39,7 +39,9 @@ def summarizer(url: str) -> Callable[[Prompt, str], Awaitable[str]]:
     return summarize
 
 
-async def run(url: str, chosen: Any, text: str, session: Any = None) -> Any:
+async def run(
+    url: str, chosen: Any, text: str, *, session: Any = None, model: str = "OpenAIChatCompletionsModel"
+) -> Any:
     def listing(number: int, count: int) -> str:
         """List things."""
         return lines(count, f"listing {number}")
@@ -49,7 +51,7 @@ async def run(url: str, chosen: Any, text: str, session: Any = None) -> Any:
             name="Lister",
             instructions="You list.",
             tools=[agents.function_tool(listing), chosen.tool()],
-            model=agents.OpenAIChatCompletionsModel(model="scripted", openai_client=client),
+            model=getattr(agents, model)(model="scripted", openai_client=client),
         )
         config = agents.RunConfig(call_model_input_filter=chosen, tracing_disabled=True)
         return await agents.Runner.run(
@@ -119,8 +121,8 @@ async def test_a_session_goes_on_over_several_runs_and_keeps_its_items_whole() -
     session = agents.SQLiteSession("one")
 
     with serving(script) as url:
-        await run(url, chosen, "List all.", session)
-        await run(url, chosen, "And now?", session)
+        await run(url, chosen, "List all.", session=session)
+        await run(url, chosen, "And now?", session=session)
     kept = await session.get_items()
     session.close()
 
@@ -141,3 +143,42 @@ async def test_an_original_is_read_back_through_the_tool_of_the_filter() -> None
 
     assert script.asked[2]["messages"][-1]["content"].count("listing 0 40") == 99
     assert "Nothing is kept at 'none'" in script.asked[3]["messages"][-1]["content"]
+
+
+@pytest.mark.anyio
+async def test_items_of_the_responses_api_are_sent_again_with_their_reasoning_as_it_came() -> None:
+    reasoning = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "e"}
+    made = {"type": "function_call", "id": "fc_1", "call_id": "call_0", "name": "listing", "status": "completed"}
+    said = {"type": "output_text", "text": "Done.", "annotations": [], "logprobs": []}
+    message = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [said]}
+    script = Script({"output": [reasoning, made | {"arguments": '{"number":0,"count":5000}'}]}, {"output": [message]})
+    chosen = filter_of()
+
+    with serving(script) as url:
+        result = await run(url, chosen, "List all.", model="OpenAIResponsesModel")
+
+    first, second = (request["input"] for request in script.asked)
+    assert result.final_output == "Done."
+    assert second[: len(first)] == first
+    assert second[1] == reasoning
+    assert second[2] == made | {"arguments": '{"number":0,"count":5000}'}
+    assert ".workhand/results/call_0-listing.txt" in second[3]["output"]
+    assert chosen.contexts["Lister"].usage.output_tokens == 20
+
+
+@pytest.mark.anyio
+async def test_after_a_handoff_the_next_agent_has_a_context_of_its_own() -> None:
+    script = Script(calls(("a", "transfer_to_closer", {})), DONE)
+    chosen = filter_of()
+
+    with serving(script) as url:
+        async with client_of(url) as client:
+            model = agents.OpenAIChatCompletionsModel(model="scripted", openai_client=client)
+            closer = agents.Agent(name="Closer", instructions="You close.", model=model)
+            opener = agents.Agent(name="Opener", instructions="You open.", model=model, handoffs=[closer])
+            config = agents.RunConfig(call_model_input_filter=chosen, tracing_disabled=True)
+            result = await agents.Runner.run(opener, "Go.", run_config=config)
+
+    assert result.final_output == "Done."
+    assert sorted(chosen.contexts) == ["Closer", "Opener"]
+    assert [request["messages"][0]["content"] for request in script.asked] == ["You open.", "You close."]
