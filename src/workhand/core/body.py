@@ -140,7 +140,8 @@ class Body:
         self.asked.append(len(self.pieces) - 1)
         for call in event.calls:
             self.answers[call.id] = len(self.pieces)
-        form = "answer" if self._reductions.arguments.isdisjoint(call.id for call in event.calls) else "short answer"
+        short = [call.id for call in event.calls if call.id in self._reductions.arguments]
+        form = f"short answer:{' '.join(short)}" if short else "answer"  # its calls may be compacted one by one
         self._add(entry.pieces.get(form) or _keep(entry, form, _answer(event, self._reductions.arguments)))
 
     def _show_result(self, entry: Entry, event: ToolReturned) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
-from workhand.agents.executor import ERROR_TOKENS_MAX, OBSERVATION_TOKENS_MAX
 from workhand.core.policy import Limits, Policy, Rules, Window
 from workhand.core.policy import Prices as CorePrices
 from workhand.errors import ConfigError
@@ -51,8 +50,6 @@ def begun(texts: Texts, prefix: Block, *, limit: int, prices: Prices, changes: d
         limits=Limits(None),
         variation_seed="lab",
         answer_tokens_max=0,
-        observation_tokens_max=OBSERVATION_TOKENS_MAX,
-        error_tokens_max=ERROR_TOKENS_MAX,
         prices=CorePrices(
             read=prices.read,
             write=prices.write,
