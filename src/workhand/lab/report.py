@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from workhand.core.audit import CallAudit, Reason, audit
+from workhand.core.audit import SHORTFALL_SHARE, SHORTFALL_TOKENS, CallAudit, Reason, audit
 from workhand.core.events import ModelAnswered, PricesChanged, ToolReturned, Usage
 from workhand.core.log import Log
 from workhand.core.policy import Prices, Window
@@ -157,7 +157,9 @@ def _calls(log: Log, sizes: tuple[dict[Kind, int], ...], read: Iterable[Reread])
             continue
         account, size, usage = accounts[len(found)], sizes[len(found)], event.usage
         gap_s = entry.at - before_at if before_at is not None else 0.0
-        missed = 0 if account.reason in ("", "first") else account.planned_tokens - usage.cached_tokens
+        missed = account.planned_tokens - usage.cached_tokens
+        if account.reason in ("", "first") or missed <= max(SHORTFALL_TOKENS, SHORTFALL_SHARE * account.planned_tokens):
+            missed = 0
         per_byte = usage.input_tokens / sum(size.values()) if usage.input_tokens else TOKENS_PER_BYTE
         tokens, cost = instead.call(len(found), account, prices, per_byte, size.get("recital", 0), gap_s)
         found.append(
@@ -173,7 +175,7 @@ def _calls(log: Log, sizes: tuple[dict[Kind, int], ...], read: Iterable[Reread])
                 new_tokens=usage.input_tokens - usage.cached_tokens - usage.written_tokens,
                 output_tokens=usage.output_tokens,
                 planned_tokens=account.planned_tokens,
-                missed_tokens=max(0, missed),
+                missed_tokens=missed,
                 reason=account.reason,
                 cost=charge(usage, prices),
                 cost_usd=usage.cost_usd,

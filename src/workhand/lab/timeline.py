@@ -20,7 +20,8 @@ from workhand.lab.findings import WHYS
 from workhand.lab.report import Report
 
 GAPS_MAX = 90  # calls: above this columns are too thin for gaps
-WIDTH, HEIGHT = 1_200, 800
+WIDTH, HEIGHT = 1_200, 780
+UNTITLED = 40  # of the height, which the title takes
 MINUS = "\N{MINUS SIGN}"
 CHAR_WIDTH = 0.56  # of the font size, on average, in any sans serif
 
@@ -89,9 +90,10 @@ def svg(report: Report, title: str = "") -> str:
     """Draw the timeline of a report."""
     top = areas.scale(report)
     flags = sorted(_flags(report), key=lambda flag: (-flag.weight, flag.call))
+    above = 0 if title else UNTITLED
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="wh-timeline" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-labelledby="wh-title wh-desc" preserveAspectRatio="xMidYMin meet">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="wh-timeline" viewBox="0 {above} {WIDTH} {HEIGHT - above}" '
+        f'role="img" aria-labelledby="wh-title wh-desc" preserveAspectRatio="xMidYMin meet">',
         f'<title id="wh-title">{markup.text(title or "The context of a session over its calls")}</title>',
         f'<desc id="wh-desc">{markup.text(described(report), 2_000)}</desc>',
         f"<style>{colours.CHART}</style>",
@@ -128,7 +130,7 @@ def _drawn(report: Report, layout: Layout, top: float, flags: list[Flag], title:
     if title:
         yield _text(0 if layout is NARROW else 4, layout.font * 1.5, title, "heading")
     if report.calls:
-        yield _text(4, layout.font * 3, _subtitle(report), "faint") if layout is WIDE else ""
+        yield _text(4, layout.font * 3, _subtitle(report), "faint") if title and layout is WIDE else ""
         yield from _plot(report, layout, top)
         yield from _thresholds(report, layout, top)
         yield from _flagged(report, layout, flags)
@@ -221,7 +223,7 @@ def _flagged(report: Report, layout: Layout, flags: list[Flag]) -> Iterator[str]
     yield from names  # above all lines
     if len(names) < len(lines) and layout is WIDE:
         said = f"{len(lines) - len(names)} more not named"
-        yield _text(WIDTH - 4, layout.font * 3, said, "faint end")
+        yield _text(WIDTH - 4, layout.title + 2, said, "faint end")
 
 
 def _free_row(rows: list[list[tuple[float, float]]], start: float, end: float) -> int | None:
