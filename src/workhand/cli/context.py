@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 ROWS = 12
 COLUMNS_MIN, COLUMNS_MAX = 40, 160
 CALL_COLUMNS_MAX = 6
+GUTTER = 13  # columns left of the chart
 LISTED_MAX = 20  # reductions, and misses; the page has all of them
 LEVELS = "▁▂▃▄▅▆▇█"
 GLYPHS: dict[Kind, tuple[str, str]] = {
@@ -124,13 +126,13 @@ def _print(log: Log, found: Report, session: str) -> None:
     from workhand.cli.view import meter
 
     color = False if os.environ.get("NO_COLOR") else None  # None: if standard output is a terminal
-    columns = max(COLUMNS_MIN, min(COLUMNS_MAX, shutil.get_terminal_size().columns) - 10)
+    columns = max(COLUMNS_MIN, min(COLUMNS_MAX, shutil.get_terminal_size().columns))
     click.echo(meter(log))
     if not found.calls:
         click.echo("The model has not been called yet.")
         return
     click.echo()
-    for line in (*_chart(found, columns), "", *_headlines(found), *_listed(found)):
+    for line in (*_chart(found, columns - GUTTER - 3), "", *_headlines(found, columns), *_listed(found, columns)):
         click.echo(line, color=color)
     click.echo(f"\nEvery call and block: workhand show {session} --html context.html")
 
@@ -140,22 +142,22 @@ def _chart(found: Report, columns: int) -> Iterator[str]:
     buckets, wide = _buckets(found.calls, columns)
     tallest = [max(bucket, key=lambda call: call.context_tokens) for bucket in buckets]
     top = max(call.context_tokens for call in tallest)
-    limits = sorted((limit, name) for name, limit in _limits(found) if limit <= 2 * top)
-    top = max(top, *(limit for limit, _ in limits)) if limits else top
-    marks = {round(ROWS * limit / top) - 1: f"{name} {tokens(limit)}" for limit, name in limits}
+    near = [(limit, name) for name, limit in _limits(found) if limit <= 2 * top]
+    top = max([top, *(limit for limit, _ in near)])
+    rules = {round(ROWS * limit / top) - 1: f"{name} {tokens(limit)}" for limit, name in sorted(near)}
     for row in range(ROWS - 1, -1, -1):
-        scale = tokens(top * (row + 1) / ROWS) if row % 4 == 3 else ""
-        cells = "".join(_cell(call, top * (row + 0.5) / ROWS, wide, rule=row in marks) for call in tallest)
-        yield f"{scale:>6} │{cells}{' ' + marks[row] if row in marks else ''}".rstrip()
-    yield f"{'0':>6} └{'─' * (wide * len(buckets))}"
-    for name, marked in (("cuts", _cuts(found)), ("work", _work(found))):
-        line = "".join(_marked(bucket, marked).ljust(wide) for bucket in buckets)
+        label = rules.get(row, tokens(top * (row + 1) / ROWS) if row % 4 == 3 else "")
+        cells = "".join(_cell(call, top * (row + 0.5) / ROWS, wide, rule=row in rules) for call in tallest)
+        yield f"{label:>{GUTTER}} │{cells}".rstrip()
+    yield f"{'0':>{GUTTER}} └{'─' * (wide * len(buckets))}"
+    for name, marked in (("cut", _cuts(found)), ("work", _work(found))):
+        line = "".join(_marked(bucket, marked) + " " * (wide - 1) for bucket in buckets)
         if line.strip():
-            yield f"{name:>6}  {line}".rstrip()
+            yield f"{name:>{GUTTER}}  {line}".rstrip()
     levels = [min(call.cached_tokens / (call.input_tokens or 1) for call in bucket) for bucket in buckets]
-    yield f"{'cached':>6}  " + "".join(LEVELS[min(7, int(8 * level))] * wide for level in levels)
-    first, last = "1", f"{len(found.calls):,}"
-    yield f"{'call':>6}  {first}{last.rjust(max(0, wide * len(buckets) - len(first)))}"
+    yield f"{'cached':>{GUTTER}}  " + "".join(LEVELS[min(7, int(8 * level))] * wide for level in levels)
+    last = f"{len(found.calls):,}" if len(found.calls) > 1 else ""
+    yield f"{'call':>{GUTTER}}  1{last.rjust(max(0, wide * len(buckets) - 1))}"
     yield ""
     yield from _legend(found, columns)
 
@@ -219,7 +221,7 @@ def _legend(found: Report, columns: int) -> Iterator[str]:
 def _wrapped(named: Sequence[tuple[str, str]], columns: int) -> Iterator[str]:
     line, length = " ", 1
     for text, colour in named:
-        if length + len(text) + 2 > columns + 8:
+        if length + len(text) + 2 > columns + GUTTER:
             yield line
             line, length = " ", 1
         line += "  " + (click.style(text, fg=colour) if colour else text)
@@ -227,39 +229,34 @@ def _wrapped(named: Sequence[tuple[str, str]], columns: int) -> Iterator[str]:
     yield line
 
 
-def _headlines(found: Report) -> Iterator[str]:
+def _headlines(found: Report, columns: int) -> Iterator[str]:
     for each in headlines(found):
-        figure = f"{each.figure:>10}"
-        yield f"{click.style(figure, bold=True, fg='red' if each.loud else None)} {each.label}: {each.note}"
+        first, *more = textwrap.wrap(f"{each.label}: {each.note}", columns - 12)
+        yield f"{click.style(f'{each.figure:>10}', bold=True, fg='red' if each.loud else None)} {first}"
+        yield from (" " * 11 + line for line in more)
 
 
-def _listed(found: Report) -> Iterator[str]:
+def _listed(found: Report, columns: int) -> Iterator[str]:
     """List the reductions, the misses and the breaks, each with its reason."""
-    yield from _some("Reductions", [_reduction(each) for each in found.reductions])
-    yield from _some(
-        "Less cached than planned",
-        [
-            f"call {call.number}: {tokens(call.missed_tokens)} of {tokens(call.planned_tokens)} planned tokens "
-            f"not served: {REASONS[call.reason]}"
-            for call in found.calls
-            if call.missed_tokens
-        ],
-    )
-    yield from _some(
-        "UNPLANNED BREAKS",
-        [
-            f"before call {each.call}: piece {each.piece}, byte {each.byte}: {words.short(each.reason)}"
-            for each in found.breaks
-        ],
-    )
-    yield from _some(
-        "Summaries refused",
-        [
-            f"before call {asked.call}: {words.short(' '.join(asked.reasons))}"
-            for asked in found.summaries
-            if not asked.accepted
-        ],
-    )
+    missed = [
+        f"call {call.number}: {tokens(call.missed_tokens)} of {tokens(call.planned_tokens)} planned tokens "
+        f"not served: {REASONS[call.reason]}"
+        for call in found.calls
+        if call.missed_tokens
+    ]
+    broken = [
+        f"before call {each.call}: piece {each.piece}, byte {each.byte}: {words.short(each.reason)}"
+        for each in found.breaks
+    ]
+    refused = [
+        f"before call {asked.call}: {words.short(' '.join(asked.reasons))}"
+        for asked in found.summaries
+        if not asked.accepted
+    ]
+    yield from _some("UNPLANNED BREAKS", broken, columns)
+    yield from _some("Reductions", [_reduction(each) for each in found.reductions], columns)
+    yield from _some("Less cached than planned", missed, columns)
+    yield from _some("Summaries refused", refused, columns)
 
 
 def _reduction(each: Reduction) -> str:
@@ -271,11 +268,13 @@ def _reduction(each: Reduction) -> str:
     )
 
 
-def _some(title: str, lines: Sequence[str]) -> Iterator[str]:
+def _some(title: str, lines: Sequence[str], columns: int) -> Iterator[str]:
+    """Give the latest lines below a title, if there are any."""
     if not lines:
         return
     yield ""
     yield click.style(title, bold=True)
-    yield from (f"  {line}" for line in lines[-LISTED_MAX:])
     if len(lines) > LISTED_MAX:
-        yield f"  … and {counted(len(lines) - LISTED_MAX, 'earlier one')}"
+        yield f"  … {counted(len(lines) - LISTED_MAX, 'earlier one')}"
+    for line in lines[-LISTED_MAX:]:
+        yield textwrap.fill(line, columns - 1, initial_indent="  ", subsequent_indent="    ")

@@ -130,7 +130,9 @@ def _work(report: Report) -> tuple[Headline, ...]:
     previews = sum(each.shown for each in report.previews)
     opened = sum(each.opened for each in report.previews)
     mended = [failure.steps for failure in report.failures if failure.steps is not None]
-    after = f"mended after {sum(mended) / len(mended):.1f} calls on average" if mended else "none to mend"
+    after = (
+        f"after {sum(mended) / len(mended):.1f} calls on average" if mended else "the same tool has not succeeded since"
+    )
     breaks = len(report.breaks)
     return (
         Headline(
