@@ -38,20 +38,24 @@ def written(log: Log, ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
     """Give the files that must be kept before the arguments of these calls are shown in compact form."""
     answers = (event for event in log.events if isinstance(event, ModelAnswered))
     for call in (call for answer in answers for call in answer.calls if call.id in ids):
-        yield compact.path(call), call.arguments.encode(errors="replace")
+        yield compact.path(call), compact.original(call)
 
 
 def question(log: Log, policy: Policy, due: Summarize) -> Question:
     """Give the question for a summary; it says why the one before was not used, if that was what happened last."""
     earlier = log.latest(HistorySummarized)
-    since = earlier.until if earlier else 0
     path = f"{HISTORY}/{log.head}.md"
-    gone = [entry for entry in log.entries if since <= entry.position < due.until]
     last = log.entries[-1].event
     reasons = last.reasons if isinstance(last, SummaryRejected) else ()
     instruction = summary.instruction(log, path, policy.rules.summary_tokens, reasons)
-    history = transcript(gone).encode(errors="replace")
-    return Question(due, path, history, replace(render(log, policy), tail=instruction))
+    whole = history(log, earlier.until if earlier else 0, due.until)
+    return Question(due, path, whole, replace(render(log, policy), tail=instruction))
+
+
+def history(log: Log, since: int, until: int) -> bytes:
+    """Write down the entries from one position up to another, as they stand behind a summary."""
+    entries = (entry for entry in log.entries if since <= entry.position < until)
+    return transcript(entries).encode(errors="replace")
 
 
 def named(text: str) -> tuple[str, ...]:
