@@ -24,6 +24,7 @@ from workhand.errors import ConfigError
 from workhand.lab.blocks import KINDS, Kind
 from workhand.lab.findings import WHYS, Reduction
 from workhand.lab.headlines import counted, headlines
+from workhand.lab.hindsight import cheapest
 from workhand.lab.markup import tokens
 from workhand.lab.report import REASONS, Call, Report, report
 
@@ -53,7 +54,7 @@ GLYPHS: dict[Kind, tuple[str, str]] = {
 
 def show(log: Log, session: str, *, as_json: bool, html: Path | None, svg: Path | None) -> None:
     """Show the context of a session, or write it to files; ``-`` is standard output."""
-    found = report(log)
+    found = report(log, cheapest)
     if html is not None:
         from workhand.lab.page import page
 

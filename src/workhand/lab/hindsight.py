@@ -15,11 +15,30 @@ from workhand.core.gate import as_brought
 from workhand.core.ports import Outcome
 from workhand.core.variation import SUCCEEDED
 from workhand.lab.compactions import Instance, Result, Step
+from workhand.lab.instead import Turns
+from workhand.lab.optimum import optimum
 from workhand.lab.replay import Terms
+from workhand.lab.request import Prices
 from workhand.lab.texts import Texts, texts_of
 from workhand.lab.trace import Answer, Part, Returned, Said, Trace
 
 KEEP = 3  # the newest results that are always full
+
+
+def cheapest(session: Turns) -> float:
+    """Give the cost of the cheapest compactions of a session of our own, in tokens of uncached input."""
+    steps = tuple(
+        Step(
+            each.answer_tokens,
+            (Result(each.full_tokens, min(each.full_tokens, each.compact_tokens)),) if each.full_tokens else (),
+            each.said_tokens,
+            cold=each.cold,
+        )
+        for each in session.turns
+    )
+    stated = session.prices
+    prices = Prices(max(stated.write, stated.read), stated.read, stated.output)
+    return optimum(Instance(steps, prices, session.prefix_tokens, session.keep, session.limit_tokens)).cost
 
 
 def instance_of(trace: Trace, texts: Texts, terms: Terms) -> Iterator[Instance]:
