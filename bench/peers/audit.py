@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from bench.peers import session as sessions
-from bench.peers.blocks import Blocks, Counter, texts
+from bench.peers.blocks import Blocks, Count, counter, texts
 from workhand.lab.request import Billed, Block, Prices, Request
 
 BASELINE = "plain_openai"
@@ -127,7 +127,7 @@ def audited(
     for record in records:
         if record["kind"] in ("count", "other"):
             continue
-        request = Request(blocks.of(record["body"]), output_tokens=output_tokens(record, blocks.counter))
+        request = Request(blocks.of(record["body"]), output_tokens=output_tokens(record, blocks.count))
         billed = cache.bill(request)
         cost += prices.cost(billed, request.output_tokens)
         inputs += billed.input
@@ -151,8 +151,8 @@ def audited(
     )
 
 
-def output_tokens(record: dict[str, Any], counter: Counter) -> int:
-    return counter.count(record["text"]) + sum(counter.count(f"{tool} {given}") for tool, given in record["calls"])
+def output_tokens(record: dict[str, Any], count: Count) -> int:
+    return count(record["text"]) + sum(count(f"{tool} {given}") for tool, given in record["calls"])
 
 
 def lost(before: tuple[Block, ...], after: tuple[Block, ...]) -> int:
@@ -243,14 +243,14 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--json", action="store_true", help="print one object of JSON")
     options = parser.parse_args()
-    counter = Counter()
-    found = read(options.out, Blocks(counter))
+    unit, count = counter()
+    found = read(options.out, Blocks(count))
     baselines = {kind.partition("-")[0]: names.get(BASELINE, {}) for kind, names in found.items() if BASELINE in names}
     made = {kind: rows(names, baselines.get(kind.partition("-")[0], {})) for kind, names in sorted(found.items())}
     if options.json:
-        print(json.dumps({"tokens": counter.name, **{kind: [asdict(each) for each in made[kind]] for kind in made}}))
+        print(json.dumps({"tokens": unit, **{kind: [asdict(each) for each in made[kind]] for kind in made}}))
     else:
-        print(f"tokens: {counter.name}; breaks and rereads are per 100 calls\n")
+        print(f"tokens: {unit}; breaks and rereads are per 100 calls\n")
         print("\n\n".join(table(kind, made[kind]) for kind in made))
 
 

@@ -9,8 +9,8 @@ a cache left out.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
 
 from workhand.lab.request import Block
 
@@ -20,31 +20,29 @@ BYTES_PER_TOKEN = 4
 UNREAD = frozenset({"cache_control", "id", "status", "type"})  # keys of parts whose values are not counted
 
 
-class Counter:
-    """Counts tokens as o200k does where ``bpe_openai`` is installed, and as bytes / 4 where not."""
+Count: TypeAlias = Callable[[str], int]
 
-    def __init__(self) -> None:
-        try:
-            import bpe_openai  # type: ignore[import-not-found]  # only in the environment of the audit
-        except ImportError:
-            self.name = "bytes / 4"
-            self._encoding: Any = None
-        else:
-            self.name = "o200k"
-            self._encoding = bpe_openai.get_encoding("o200k_base")
 
-    def count(self, text: str) -> int:
-        if self._encoding is None:
-            return len(text.encode()) // BYTES_PER_TOKEN
-        pieces = range(0, len(text), PIECE_CHARS)
-        return sum(len(self._encoding.encode_ordinary(text[start : start + PIECE_CHARS])) for start in pieces)
+def counter() -> tuple[str, Count]:
+    """Give the name and the function of the best count of tokens there is: o200k, or bytes / 4."""
+    try:
+        import bpe_openai  # type: ignore[import-not-found]  # only in the environment of the audit
+    except ImportError:
+        return "bytes / 4", lambda text: len(text.encode()) // BYTES_PER_TOKEN
+    encoding = bpe_openai.get_encoding("o200k_base")
+
+    def count(text: str) -> int:
+        pieces = (text[start : start + PIECE_CHARS] for start in range(0, len(text), PIECE_CHARS))
+        return sum(len(encoding.encode_ordinary(piece)) for piece in pieces)
+
+    return "o200k", count
 
 
 class Blocks:
     """Gives each content one number and counts it once."""
 
-    def __init__(self, counter: Counter) -> None:
-        self.counter = counter
+    def __init__(self, count: Count) -> None:
+        self.count = count
         self._known: dict[str, Block] = {}
 
     def of(self, body: dict[str, Any]) -> tuple[Block, ...]:
@@ -59,7 +57,7 @@ class Blocks:
         found = self._known.get(written)
         if found is None:
             text = written if role == "tools" else "\n".join(texts(part))
-            found = Block(len(self._known), self.counter.count(text) + BLOCK_TOKENS)
+            found = Block(len(self._known), self.count(text) + BLOCK_TOKENS)
             self._known[written] = found
         return found
 

@@ -5,6 +5,7 @@ The stand-in tools are what the package calls client tools, with an executor tha
 
 from __future__ import annotations
 
+import os
 import tempfile
 from typing import Any
 
@@ -12,6 +13,7 @@ from bench.peers.driving import KEY, MODEL, STEPS_MAX, Run, Task, Tool, drive
 
 
 def build(task: Task) -> Run:
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or its import asks the network for prices
     from openhands.sdk import (  # type: ignore[import-not-found]  # only in its own environment
         LLM,
         Agent,
