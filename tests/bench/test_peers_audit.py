@@ -22,7 +22,7 @@ SESSION = Session(
             "Look into /etc/hosts.",
             (
                 Step("", (Call("look", {"at": "/etc/hosts"}, "order-7731 is late"),)),
-                Step("", (Call("look", {"at": "order-7731"}, "paid"),)),
+                Step("", (Call("look", {"at": "order-7731", "as": "never-seen-1"}, "paid"),)),
                 Step("It is late.", ()),
             ),
         ),
@@ -97,6 +97,11 @@ def test_a_mark_for_a_cache_and_the_place_of_a_block_do_not_change_it() -> None:
     plain = blocks.of({"messages": [{"role": "user", "content": [part]}]})
     assert blocks.of({"messages": [{"role": "user", "content": [marked]}]}) == plain
     assert blocks.of({"messages": [{"role": "user", "content": "task"}]}) == plain
+
+
+def test_equal_results_of_two_calls_are_two_blocks() -> None:
+    results = [{"role": "tool", "tool_call_id": id, "content": "done"} for id in ("c1", "c2")]
+    assert [block.key for block in Blocks(words).of({"messages": results})] == [0, 1]
 
 
 def test_the_cache_keeps_every_prefix_and_nothing_else() -> None:

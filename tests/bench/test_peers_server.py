@@ -19,13 +19,13 @@ SESSION = Session(
     (
         Turn(
             "List the files and give a summary.",
-            (Step("I look.", (Call("ls", {"path": "a"}, "b c"),)), Step("b, c", ())),
+            (Step("I look.", (Call("ls", {"path": "a"}, "b c in summary"),)), Step("b, c", ())),
         ),
         Turn("Then compact them.", (Step("", (Call("zip", {}, "done"),)), Step("Compacted.", ()))),
     ),
 )
 TASK = {"role": "user", "content": SESSION.turns[0].task}
-RESULT = {"role": "tool", "tool_call_id": "call_0_0", "content": "b c"}
+RESULT = {"role": "tool", "tool_call_id": "call_0_0", "content": "b c in summary"}
 WISH = {"role": "user", "content": "Now write a summary of all of it."}
 
 
@@ -62,7 +62,7 @@ def test_what_is_not_the_next_step_gets_a_stand_in_and_is_marked(tmp_path: Path)
     with serving(SESSION, tmp_path / "r.gz") as url:
         first = said(post(url, "/chat/completions", chat(TASK)))
         again = said(post(url, "/chat/completions", chat(TASK)))
-        untooled = said(post(url, "/chat/completions", chat(TASK, tools=())))
+        untooled = said(post(url, "/chat/completions", chat(TASK, RESULT, tools=())))
         wished = said(post(url, "/chat/completions", chat(TASK, RESULT, WISH)))
         counted = json.loads(post(url, "/messages/count_tokens", chat(TASK)))
         compacted = json.loads(post(url, "/responses/compact", {"model": "m", "input": "x"}))
