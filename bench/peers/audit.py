@@ -41,7 +41,8 @@ class Audited:
     """What one recording costs and shows.  Tokens, unless the name says otherwise."""
 
     cost: float  # in tokens of uncached input
-    reread_cost: float
+    summary_cost: float  # the part of it that requests for summaries have
+    reread_cost: float  # not in it
     input: int
     cached: int
     steps: int
@@ -61,6 +62,7 @@ class Row:
     missing: int
     steps: int
     cost: float  # over the plain loop
+    cost_of_summaries: float  # the part of it that requests for summaries have
     cost_with_rereads: float
     hit: float
     breaks_per_100: float
@@ -121,7 +123,7 @@ def audited(
     records: Iterator[dict[str, Any]], session: sessions.Session, cpu_s: float, blocks: Blocks, prices: Prices
 ) -> Audited:
     cache, needs = Cache(), Needs(session)
-    cost = reread_cost = 0.0
+    cost = summary_cost = reread_cost = 0.0
     inputs = cached = steps = summaries = breaks = rereads = peak = context = own_prompt = 0
     before: tuple[Block, ...] = ()
     for record in records:
@@ -129,11 +131,13 @@ def audited(
             continue
         request = Request(blocks.of(record["body"]), output_tokens=output_tokens(record, blocks.count))
         billed = cache.bill(request)
-        cost += prices.cost(billed, request.output_tokens)
+        price = prices.cost(billed, request.output_tokens)
+        cost += price
         inputs += billed.input
         cached += billed.cached
         if record["kind"] == "summary":
             summaries += 1
+            summary_cost += price
             continue
         if not steps:
             own_prompt = blocks.prompt_tokens(record["body"])
@@ -147,7 +151,19 @@ def audited(
             again = Billed(cached=billed.input, written=REREAD_TOKENS)
             reread_cost += prices.cost(again, REREAD_OUTPUT_TOKENS)
     return Audited(
-        cost, reread_cost, inputs, cached, steps, summaries, breaks, rereads, own_prompt, peak, context, cpu_s
+        cost=cost,
+        summary_cost=summary_cost,
+        reread_cost=reread_cost,
+        input=inputs,
+        cached=cached,
+        steps=steps,
+        summaries=summaries,
+        breaks=breaks,
+        rereads=rereads,
+        own_prompt=own_prompt,
+        peak=peak,
+        context=context,
+        cpu_s=cpu_s,
     )
 
 
@@ -200,6 +216,7 @@ def row(name: str, found: dict[str, Audited], baseline: dict[str, Audited]) -> R
         missing=len(baseline) - len(ids),
         steps=steps,
         cost=round(cost / plain_cost, 3),
+        cost_of_summaries=round(sum(each.summary_cost for each in ours) / plain_cost, 3),
         cost_with_rereads=round((cost + extra) / plain_cost, 3),
         hit=round(sum(each.cached for each in ours) / sum(each.input for each in ours), 4),
         breaks_per_100=round(100 * sum(each.breaks for each in ours) / steps, 1),
@@ -215,11 +232,26 @@ def row(name: str, found: dict[str, Audited], baseline: dict[str, Audited]) -> R
 
 
 def table(title: str, listed: list[Row]) -> str:
-    heads = ("", "cost", "+reread", "hit", "breaks", "rereads", "summaries", "own", "mean", "peak", "cpu ms", "runs")
+    heads = (
+        "",
+        "cost",
+        "summing",
+        "+reread",
+        "hit",
+        "breaks",
+        "rereads",
+        "summaries",
+        "own",
+        "mean",
+        "peak",
+        "cpu ms",
+        "runs",
+    )
     cells = [heads] + [
         (
             each.name,
             f"{each.cost:.3f}",
+            f"{each.cost_of_summaries:.3f}",
             f"{each.cost_with_rereads:.3f}",
             f"{each.hit:.1%}",
             f"{each.breaks_per_100:.1f}",

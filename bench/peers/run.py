@@ -36,7 +36,6 @@ QUOTAS = (("toolathlon", 12), ("liveswe", 3), ("magentic-gaia", 3), ("multiswe-j
 CALLS_MIN, CALLS_MAX = 40, 120  # of a single session where a source has many lengths
 VARIED = "toolathlon"
 RUN_S_MAX = 1_800
-NICE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +210,7 @@ def perform(run: Run) -> str:
     with serving(sessions.read(run.session), unfinished) as url:
         try:
             ended = subprocess.run(
-                ["nice", "-n", str(NICE), *run.command, url, str(run.session.absolute()), *limit],
+                [*run.command, url, str(run.session.absolute()), *limit],
                 env=environment,
                 capture_output=True,
                 text=True,

@@ -122,6 +122,7 @@ def test_a_loop_that_only_appends_writes_every_block_once() -> None:
     )
     assert made == Audited(
         cost=27.0,  # 1 + 1 + 1 + 3 + 1 words, and five blocks
+        summary_cost=0.0,
         reread_cost=0.0,
         input=10 + 22 + 27,
         cached=10 + 22,
@@ -145,6 +146,7 @@ def test_a_summary_is_billed_and_a_step_that_lost_what_it_needs_is_charged_for_r
     )
     assert (made.steps, made.summaries, made.rereads) == (2, 1, 1)
     assert made.cost == 5 + 5 + 6 + 3 * 200
+    assert made.summary_cost == 6 + 200
     assert made.reread_cost == 2_500 + 60 * 100
 
 
