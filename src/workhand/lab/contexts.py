@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from workhand.core import compact, gate, schedule, summary
-from workhand.core.body import reductions_of
+from workhand.core.body import form_of, reductions_of
 from workhand.core.events import (
     Event,
     HistorySummarized,
@@ -232,18 +232,9 @@ class Workhand:
 
     def _tokens(self, entry: Entry) -> int:
         """Give the tokens of an entry in the form in which it is shown now."""
-        reductions = reductions_of(self.log)
-        match entry.event:
-            case UserSaid():
-                form = "said"
-            case ModelAnswered(_, calls):
-                short = any(call.id in reductions.arguments for call in calls)
-                form = "short answer" if short else "answer"
-            case ToolReturned(call):
-                form = f"{'compact' if call in reductions.compacted else 'full'}:{self.policy.variation_seed}"
-            case _:
-                return 0
-        return sum(block.tokens for block in self._pieces[entry.pieces[form]])
+        form = form_of(entry.event, reductions_of(self.log), self.policy.variation_seed)
+        piece = entry.pieces.get(form)
+        return sum(block.tokens for block in self._pieces[piece]) if piece is not None else 0
 
 
 def _calls_of(event: Event) -> set[str]:
