@@ -115,6 +115,15 @@ def test_a_result_whose_equal_has_been_compacted_enters_as_if_it_were_the_first(
     assert repeated(ResultsCompacted(("c1",))).form == "whole"
 
 
+def test_what_is_read_back_enters_whole_though_its_preview_is_in_view() -> None:
+    outcome = Outcome("one", "it", lines(8_000))
+    first = admit(log(*BEGUN, policy=SMALL), SMALL, call("c1", "file_read"), outcome)
+    earlier = (answered(call("c1", "file_read")), ToolStarted("c1"), ToolReturned("c1", first))
+    played = log(*BEGUN, earlier, policy=SMALL)
+    forms = [admit(played, SMALL, READ, replace(outcome, as_is=as_is)).form for as_is in (False, True)]
+    assert (first.form, forms) == ("preview", ["repeat", "whole"])
+
+
 def test_a_preview_is_no_longer_than_the_policy_says_and_names_the_path() -> None:
     seen = admit(log(*BEGUN), SMALL, READ, Outcome("exit 0", "ran it", lines(80_000)))
     shown = seen.full.removeprefix("exit 0\n")

@@ -12,7 +12,7 @@ import pytest
 from workhand.errors import ConfigError
 from workhand.lab.contexts import Context
 from workhand.lab.generator import generate
-from workhand.lab.replay import replay
+from workhand.lab.replay import Terms, replay
 from workhand.lab.request import Billed, Block, Prices, Request
 from workhand.lab.rivals import NAMES, named
 from workhand.lab.texts import Texts
@@ -420,7 +420,8 @@ def test_a_replay_learns_whether_a_pointer_leads_to_what_an_action_needed(name: 
     turns: list[Part] = [Answer("", (Call("c0", "look", ""),)), Returned("c0", middle)]
     turns += [part for number in (1, 2, 3) for part in turn(number, 300)]
     trace = Trace("t", "s", (Said("user", "task"), *turns, needing))
-    account = replay(trace, named(name, limit=4_500, prices=PRICES), Plain(), PRICES, limit=4_500, prefix_tokens=100)
+    terms = Terms(PRICES, 4_500, 100)
+    account = replay(trace, named(name, limit=4_500, prices=PRICES), Plain(), terms)
     assert (account.rereads, account.needs_behind) == found
 
 

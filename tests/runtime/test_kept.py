@@ -18,6 +18,7 @@ from workhand.core.events import (
     Paused,
     ResultsCompacted,
     Rewound,
+    SummaryRejected,
     ToolCall,
     ToolReturned,
 )
@@ -25,8 +26,9 @@ from workhand.core.log import Log
 from workhand.core.policy import Policy, Window
 from workhand.core.ports import Outcome, Watch
 from workhand.core.views import ERRORS, FINDINGS, GOALS, PLAN, PROGRESS, VIEWS, views_of
-from workhand.errors import StoreError
+from workhand.errors import SandboxLost, StoreError
 from workhand.runtime.kept import PROGRESS_STEPS, promises
+from workhand.runtime.wake import NOT_CHECKED
 from workhand.store.memory import MemoryStore
 from workhand.testing.model import Say, ScriptedModel, script
 from workhand.testing.toolbox import LedgerToolbox, brought
@@ -209,3 +211,19 @@ async def test_a_view_is_written_when_it_changes_and_progress_every_few_actions(
     log = await here.wake()
     assert {view: toolbox.writes[view] for view in VIEWS} == {PLAN: 1, GOALS: 2, PROGRESS: 4, ERRORS: 1, FINDINGS: 2}
     assert {view: toolbox.files[view].decode() for view in VIEWS} == {view: views_of(log).text(view) for view in VIEWS}
+
+
+async def test_a_summary_whose_paths_cannot_be_looked_at_is_not_used_and_the_session_goes_on() -> None:
+    @dataclass
+    class Lost(Counting):
+        async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
+            raise SandboxLost("The sandbox is gone.")
+
+    here = world()
+    here.toolbox = Lost()
+    await here.begin()
+    log = await here.wake()
+    rejected = [event for event in log.events if isinstance(event, SummaryRejected)]
+    assert {event.reasons for event in rejected} == {(NOT_CHECKED,)}
+    assert all(event.usage.input_tokens for event in rejected)
+    assert log.latest(HistorySummarized) is None

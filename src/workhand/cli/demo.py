@@ -173,7 +173,8 @@ def _policy() -> Policy:
 
     chosen = executor.policy("local", seed="demo", window_tokens=8_192, limits=Limits(steps=12), prompt="demo")
     window = Window(chosen.window.hard, chosen.window.pre_rot, TRIGGER_TOKENS)
-    return replace(chosen, window=window, keep_full_results=1, recite_after_calls=2, answer_tokens_max=400)
+    rules = replace(chosen.rules, summaries=False)  # a model of this size cannot write one
+    return replace(chosen, window=window, rules=rules, keep_full_results=1, recite_after_calls=2, answer_tokens_max=400)
 
 
 async def _restores(store: MemoryStore, log: Log, folder: Folder) -> bool:

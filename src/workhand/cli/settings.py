@@ -15,7 +15,7 @@ The file is ``$WORKHAND_CONFIG``, or ``~/.config/workhand/config.toml``:
 
     [context]                             # how new sessions keep their context; see docs/context-engine.md
     summaries = true
-    theta = 0.75
+    theta = 1.0
 
 The environment wins over the file: ``WORKHAND_MODEL``, ``WORKHAND_HOME``,
 ``WORKHAND_CACHE``, ``OPENAI_BASE_URL``, ``OPENAI_API_KEY``.

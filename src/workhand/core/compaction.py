@@ -58,6 +58,7 @@ class Stale:
         self._read = policy.prices.read
         self._base: int | None = None  # bytes of the first prompt since the last summary
         self._calls: dict[str, tuple[ToolCall, int]] = {}
+        self._shown: dict[str | None, str] = {}  # the latest call that brought each content and showed it
 
     def take(self, entry: Entry) -> None:
         match entry.event:
@@ -77,7 +78,8 @@ class Stale:
                 self.rent = self.growth_rent = 0.0
                 self._base = None
                 self._drop(set(self.waiting))
-                self.recent = deque(each for each in self.recent if each.answered >= until)
+                kept = (each for each in self.recent if each.answered >= until)
+                self.recent = deque(each if each.is_own else replace(each, candidate=None) for each in kept)
 
     def chosen(self, keep: int) -> tuple[Candidate, ...]:
         """Give what is stale if only the newest ``keep`` results stay in full."""
@@ -86,18 +88,38 @@ class Stale:
 
     def _returned(self, result: ToolReturned, position: int) -> None:
         call, answered = self._calls.pop(result.call_id, (None, position))
-        self.recent.append(_Recent(result.call_id, answered, candidate(call, result, arguments=self._arguments)))
+        chosen = candidate(call, result, arguments=self._arguments)
+        if result.observation.form == "repeat":
+            chosen = self._called_back(result.observation.blob) or chosen
+        else:
+            self._shown[result.observation.blob] = result.call_id
+        self.recent.append(_Recent(result.call_id, answered, chosen))
         if len(self.recent) > self._keep:
             aged = self.recent.popleft().candidate
             if aged is not None:
                 self.waiting[aged.call_id] = aged
                 self.saving += aged.saving
 
+    def _called_back(self, blob: str | None) -> Candidate | None:
+        """Take back the result that a repeat points to: it stays in full as long as the repeat is new."""
+        id = self._shown.get(blob, "")
+        if id in self.waiting:
+            self.saving -= self.waiting[id].saving
+            return self.waiting.pop(id)
+        found = next((each for each in self.recent if each.candidate and each.candidate.call_id == id), None)
+        if found is None:
+            return None
+        self.recent = deque(replace(each, candidate=None) if each is found else each for each in self.recent)
+        return found.candidate
+
     def _drop(self, ids: set[str]) -> None:
         for id in ids:
             gone = self.waiting.pop(id, None)
             self.saving -= gone.saving if gone else 0
-        self.recent = deque(replace(each, candidate=None) if each.call_id in ids else each for each in self.recent)
+        self.recent = deque(
+            replace(each, candidate=None) if each.candidate and each.candidate.call_id in ids else each
+            for each in self.recent
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +128,11 @@ class _Recent:
 
     call_id: str
     answered: int
-    candidate: Candidate | None
+    candidate: Candidate | None  # of a repeat: of the result that it points to
+
+    @property
+    def is_own(self) -> bool:
+        return self.candidate is None or self.candidate.call_id == self.call_id
 
 
 def candidate(call: ToolCall | None, result: ToolReturned, *, arguments: bool = True) -> Candidate | None:

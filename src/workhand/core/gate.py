@@ -32,10 +32,11 @@ def admit(log: Log, policy: Policy, call: ToolCall, outcome: Outcome) -> Observa
     seen = as_brought(call, outcome)
     if not policy.rules.gate or seen.path is None:
         return seen
-    if policy.rules.repeats and (earlier := shown_equal(log, policy, seen)):
+    whole = outcome.as_is or enters_whole(seen, log, policy, call.tool)
+    if policy.rules.repeats and (earlier := shown_equal(log, policy, seen, whole=whole)):
         note = f"[the same {len(outcome.original):,} bytes as the result of {earlier} above; {seen.path}]"
         return replace(seen, full=_headed(outcome.head, note), form="repeat")
-    if outcome.as_is or enters_whole(seen, log, policy, call.tool):
+    if whole:
         return seen
     bytes_max = int(policy.rules.preview_tokens * budget.BYTES_PER_TOKEN)
     shown = preview(outcome.original, path=seen.path, bytes_max=bytes_max)
@@ -78,23 +79,27 @@ def reopen_rate(policy: Policy, tool: str) -> float:
     return next((known.share for known in policy.reopen_rates if known.tool == tool), policy.rules.reopen_rate)
 
 
-def shown_equal(log: Log, policy: Policy, seen: Observation) -> str | None:
-    """Give the latest call whose result is in view, whole or as a preview, and equal to this one."""
+def shown_equal(log: Log, policy: Policy, seen: Observation, *, whole: bool) -> str | None:
+    """Give the latest call whose result is in view and equal to this one, in no lesser form than this would have."""
     if seen.blob is None or len(seen.full) < REPEAT_BYTES_MIN:
         return None
-    call = log.fold("brought", Brought).calls.get(seen.blob)
+    brought = log.fold("brought", Brought)
+    call = brought.wholes.get(seen.blob) or (None if whole else brought.previews.get(seen.blob))
     if call is None or call in reductions_of(log).compacted or call not in body_of(log, policy).results:
         return None
     return call
 
 
 class Brought:
-    """The latest call that brought each content, and showed it or its preview."""
+    """The latest calls that brought each content and showed it, whole or as a preview."""
 
     def __init__(self) -> None:
-        self.calls: dict[str | None, str] = {}
+        self.wholes: dict[str, str] = {}
+        self.previews: dict[str, str] = {}
 
     def take(self, entry: Entry) -> None:
-        event = entry.event
-        if isinstance(event, ToolReturned) and event.observation.form != "repeat":
-            self.calls[event.observation.blob] = event.call_id
+        match entry.event:
+            case ToolReturned(call_id, Observation(blob=str(blob), form="whole")):
+                self.wholes[blob] = call_id
+            case ToolReturned(call_id, Observation(blob=str(blob), form="preview")):
+                self.previews[blob] = call_id

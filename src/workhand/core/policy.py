@@ -80,11 +80,11 @@ class Rules:
     rent_or_buy: bool = True  # compact when what stale results have cost would have paid for compacting them
     when_cold: bool = True  # compact when the cache has expired anyway
     summaries: bool = True  # summarise when compaction alone would leave too much
-    preview_tokens: int = 500
+    preview_tokens: int = 600
     reopen_rate: float = 0.3  # expected share of previews that are opened, before a tool's own is known
     reopen_tokens: int = 1_000  # expected size of what is then read
     horizon_calls: int = 20  # calls for which a token that enters is expected to stay
-    theta: float = 0.75  # how much of its price stale results must have cost before a compaction
+    theta: float = 1.0  # how much of its price stale results must have cost before a compaction
     summary_theta: float = 4.0  # the same of a summary, and all that has grown since the last; it cannot be undone
     hazard: float = 0.05  # chance that a compacted result is read again
     pressure: float = 0.0  # what a token past the pre-rot threshold costs more, relative to its price

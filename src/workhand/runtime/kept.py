@@ -9,27 +9,18 @@ leaves the context is looked at first.  The views of the log are written beside.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from workhand.core import compact
 from workhand.core.canonical import digest
 from workhand.core.events import HistorySummarized, ModelAnswered, ResultsCompacted, ToolCall, ToolReturned
 from workhand.core.log import Log
-from workhand.core.ports import BlobStore
+from workhand.core.ports import BlobStore, Toolbox
 from workhand.core.reducing import history
 from workhand.core.views import PROGRESS, VIEWS, Views, views_of
 
 PROGRESS_STEPS = 8  # actions between two writings of the one view that every action changes
-
-
-class Keeper(Protocol):
-    """What is needed of a toolbox: two of its methods."""
-
-    async def keep(self, path: str, content: bytes) -> None: ...
-
-    async def kept(self, paths: tuple[str, ...]) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +57,22 @@ def promised_by(reduction: ResultsCompacted, log: Log) -> tuple[Promise, ...]:
     return (*found, *(_arguments(calls[id]) for id in reduction.arguments if id in calls))
 
 
-async def broken(promised: Iterable[Promise], keeper: Keeper) -> tuple[Promise, ...]:
+async def broken(promised: Iterable[Promise], toolbox: Toolbox) -> tuple[Promise, ...]:
     """Give those of the promises whose files are missing or hold something else."""
     wanted = tuple(promised)
-    there = await keeper.kept(tuple(each.path for each in wanted))
+    there = await toolbox.kept(tuple(each.path for each in wanted))
     return tuple(each for each in wanted if there.get(each.path) != each.digest)
 
 
-async def fulfil(promised: Iterable[Promise], keeper: Keeper, blobs: BlobStore) -> None:
+async def fulfil(promised: Iterable[Promise], toolbox: Toolbox, blobs: BlobStore) -> None:
     """Write the files again.  Raises ``StoreError`` if an original is lost."""
     for each in promised:
-        await keeper.keep(each.path, await blobs.get(each.digest) if each.content is None else each.content)
+        await toolbox.keep(each.path, await blobs.get(each.digest) if each.content is None else each.content)
 
 
-async def restore(log: Log, keeper: Keeper, blobs: BlobStore) -> None:
+async def restore(log: Log, toolbox: Toolbox, blobs: BlobStore) -> None:
     """Make the folder complete; where nothing is missing, nothing is read but the digests of what is there."""
-    await fulfil(await broken(promises(log), keeper), keeper, blobs)
+    await fulfil(await broken(promises(log), toolbox), toolbox, blobs)
 
 
 class Shown:
@@ -90,22 +81,22 @@ class Shown:
     def __init__(self) -> None:
         self.states: dict[str, tuple[Views, int]] = {}
 
-    async def restore(self, log: Log, keeper: Keeper) -> None:
+    async def restore(self, log: Log, toolbox: Toolbox) -> None:
         """Bring all views up to date, whoever has written them before."""
         views = views_of(log)
-        there = await keeper.kept(VIEWS)
+        there = await toolbox.kept(VIEWS)
         for path in VIEWS:
             self.states[path] = views, views.changes[path]
             content = views.text(path).encode(errors="replace")
             if (views.changes[path] or path in there) and there.get(path) != digest(content):
-                await keeper.keep(path, content)
+                await toolbox.keep(path, content)
 
-    async def update(self, log: Log, keeper: Keeper, *, resting: bool = False) -> None:
+    async def update(self, log: Log, toolbox: Toolbox, *, resting: bool = False) -> None:
         """Write the views that have changed; the one that every action changes only now and then, and at rest."""
         views = views_of(log)
         for path in self._changed(views, resting):
             self.states[path] = views, views.changes[path]
-            await keeper.keep(path, views.text(path).encode(errors="replace"))
+            await toolbox.keep(path, views.text(path).encode(errors="replace"))
 
     def _changed(self, views: Views, resting: bool) -> Iterator[str]:
         for path in VIEWS:
