@@ -19,6 +19,7 @@ What a model can repair is never raised: it becomes an ``Observation`` with
         Conflict             another writer was first: drop everything and wake again
         SessionUnknown       no session has that id
       Denied                 a person or a rule said no
+      HistoryEdited          an agent's messages do not begin with those on record: begin a new context
       LimitReached           steps, tokens, money or time are used up
 """
 
@@ -29,6 +30,7 @@ __all__ = [
     "Conflict",
     "ContextOverflow",
     "Denied",
+    "HistoryEdited",
     "LimitReached",
     "MalformedAnswer",
     "ModelError",
@@ -113,6 +115,10 @@ class SessionUnknown(StoreError):
 
 class Denied(WorkhandError):
     """A person or a rule refused an action."""
+
+
+class HistoryEdited(WorkhandError):
+    """The messages given do not begin with those that a context has on record."""
 
 
 class LimitReached(WorkhandError):

@@ -35,7 +35,10 @@ def test_the_page_has_an_example_of_every_command(name: str) -> None:
     assert any(line.startswith(f"$ {name}") for line in PAGE.read_text().splitlines())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["sessions", "--help"], ["show", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["run", "--help"], ["sessions", "--help"], ["show", "--help"], ["lab", "import", "--help"]],
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys; from workhand.cli.main import workhand\n"

@@ -9,7 +9,7 @@ import pytest
 from tests.core.playbook import BEGUN, POLICY, Part, answered, call, log
 from workhand.core.canonical import digest
 from workhand.core.events import Observation, ResultsCompacted, ToolCall, ToolReturned, ToolStarted
-from workhand.core.gate import admit, as_brought, preview
+from workhand.core.gate import admit, as_brought
 from workhand.core.log import Log
 from workhand.core.policy import Policy, ReopenRate, Rules
 from workhand.core.ports import Outcome
@@ -19,8 +19,6 @@ PATH = ".workhand/results/c9-file_read.txt"
 PICTURE = ".workhand/results/c9-file_read.bin"
 RULES = Rules(preview_tokens=100, reopen_rate=0.3, reopen_tokens=500)
 SMALL = replace(POLICY, observation_tokens_max=1_000, error_tokens_max=2_000, rules=RULES)
-
-NOTE_BYTES_MAX = 120  # what a preview says about itself, its path included
 
 
 def lines(size: int) -> bytes:
@@ -117,28 +115,11 @@ def test_a_result_whose_equal_has_been_compacted_enters_as_if_it_were_the_first(
     assert repeated(ResultsCompacted(("c1",))).form == "whole"
 
 
-def test_a_preview_shows_what_a_result_is_and_says_where_the_whole_is() -> None:
-    shown = preview(lines(8_000).decode(), PATH, SMALL)
-    assert shown.startswith("0000000\n0000001")
-    assert shown.endswith("0000999")
-    assert f"8,000 bytes are in {PATH}" in shown
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param("x\n" * 100_000, id="many short lines"),
-        pytest.param("x" * 1_000_000, id="one huge line"),
-        pytest.param(("x" * 390 + "\n") * 1_000, id="long lines"),
-        pytest.param("ab\r\n" * 100_000, id="lines of another system"),
-        pytest.param("漢字仮名\n" * 10_000, id="three bytes a character"),
-        pytest.param("😀" * 100_000, id="four bytes a character"),
-    ],
-)
-def test_a_preview_is_no_longer_than_the_policy_says(text: str) -> None:
-    shown = preview(text, PATH, SMALL)
-    assert len(shown.encode()) <= SMALL.rules.preview_tokens * 4 + NOTE_BYTES_MAX
-    assert PATH in shown
+def test_a_preview_is_no_longer_than_the_policy_says_and_names_the_path() -> None:
+    seen = admit(log(*BEGUN), SMALL, READ, Outcome("exit 0", "ran it", lines(80_000)))
+    shown = seen.full.removeprefix("exit 0\n")
+    assert len(shown.encode()) <= SMALL.rules.preview_tokens * 4
+    assert f"all 80,000 bytes are in {PATH}" in shown
 
 
 def test_the_same_result_enters_the_same_way_in_every_process() -> None:

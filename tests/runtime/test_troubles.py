@@ -52,7 +52,7 @@ class Troubled:
 def world(*troubles: ModelError | Retry | None, says: tuple[Say, ...] = (DELIVERED,)) -> World:
     model = Troubled(ScriptedModel(script(PLANNED, *says)), deque(troubles))
     policy = replace(POLICY, window=Window(100_000, 100_000, 90_000))
-    return World(policy, model, LedgerToolbox(lambda call: brought("x" * 3_000)))
+    return World(policy, model, LedgerToolbox(lambda call: brought(call.id + "x" * 3_000)))
 
 
 async def test_a_malformed_answer_is_asked_for_again() -> None:

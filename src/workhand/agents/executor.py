@@ -6,14 +6,23 @@ its context, as one policy.  What it does with them is decided in the core.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from importlib.resources import files
 
-from workhand.core.policy import Limits, Policy, Window
+from workhand.core.policy import PRE_ROT_TOKENS, Limits, Policy, Prices, ReopenRate, Rules, fitted
 from workhand.tools.specs import specs
 
-TRIGGER_SHARE = 0.8  # of the pre-rot threshold or of what the window leaves, whichever is less
-ANSWER_SHARE_MAX = 0.125  # of the window that an answer may take
-PRE_ROT_TOKENS = 128_000
+WINDOW_TOKENS = 128_000  # where the model's is not known
+
+
+@dataclass(frozen=True, slots=True)
+class Economy:
+    """What decides about the context besides the window that the server has."""
+
+    prices: Prices = field(default_factory=Prices)
+    rules: Rules = field(default_factory=Rules)
+    reopen_rates: tuple[ReopenRate, ...] = ()
+    pre_rot_tokens: int = PRE_ROT_TOKENS
 
 
 def policy(
@@ -23,27 +32,27 @@ def policy(
     window_tokens: int | None = None,
     limits: Limits | None = None,
     answer_tokens_max: int = 16_384,
-    observation_tokens_max: int = 1_200,
     prompt: str = "executor",
     recite_after_calls: int = 0,
+    economy: Economy | None = None,
 ) -> Policy:
     """Give the policy of an executor on ``model`` with a context window of ``window_tokens``.
 
     ``prompt`` names its system prompt: ``executor``, or ``executor-small`` with worked
     examples for models that follow examples better than rules.
     """
-    hard = window_tokens or 128_000
-    answer = min(answer_tokens_max, int(hard * ANSWER_SHARE_MAX))
-    pre_rot = min(PRE_ROT_TOKENS, hard)
-    return Policy(
+    economy = economy or Economy()
+    chosen = Policy(
         model=model,
         system_prompt=(files("workhand.agents") / "prompts" / f"{prompt}.md").read_text("utf-8").strip(),
         tools=specs(),
-        window=Window(hard, pre_rot, int(min(pre_rot, hard - answer) * TRIGGER_SHARE)),
         limits=limits or Limits(),
         variation_seed=seed,
-        answer_tokens_max=answer,
-        observation_tokens_max=min(observation_tokens_max, hard // 16),
-        error_tokens_max=min(8_000, hard // 8),
+        answer_tokens_max=answer_tokens_max,
         recite_after_calls=recite_after_calls,
+        prices=economy.prices,
+        rules=economy.rules,
+        reopen_rates=economy.reopen_rates,
+        recite_errors=True,
     )
+    return fitted(chosen, window_tokens or WINDOW_TOKENS, pre_rot_tokens=economy.pre_rot_tokens)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
 
 from workhand.cli import words
 from workhand.cli.settings import Settings, load
-from workhand.core import budget, canonical
+from workhand.core import canonical
 from workhand.core.events import (
     ModelAnswered,
     PlanChanged,
-    ResultsCompacted,
     SessionEnded,
     ToolReturned,
     UserSaid,
@@ -27,11 +23,6 @@ from workhand.core.log import Entry, Log
 from workhand.core.ports import SessionRow
 from workhand.core.render import render
 from workhand.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from workhand.core.canonical import Json
 
 
 @click.command("sessions")
@@ -46,18 +37,26 @@ def sessions_command(as_json: bool) -> None:
 @click.option("--events", "what", flag_value="events", help="Every event, with its position.")
 @click.option("--errors", "what", flag_value="errors", help="Every failure, with its trace, and the call that failed.")
 @click.option("--plan", "what", flag_value="plan", help="The plan as it stands.")
-@click.option("--context", "what", flag_value="context", help="What fills the context, and every call's cache share.")
+@click.option("--context", "what", flag_value="context", help="What filled the context, what was cut, what it cost.")
 @click.option("--prompt", type=click.IntRange(0), metavar="N", help="What the model read at position N, byte for byte.")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="The context as one page; - is stdout.")
+@click.option("--svg", type=click.Path(path_type=Path), metavar="FILE", help="Its timeline as a picture; - is stdout.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def show_command(session: str, what: str | None, prompt: int | None, as_json: bool) -> None:
+def show_command(
+    session: str, what: str | None, prompt: int | None, html: Path | None, svg: Path | None, as_json: bool
+) -> None:
     """Show a SESSION: how it stands, or one of its sides.
 
     \b
     workhand show 3fa9
     workhand show 3fa9 --context
+    workhand show 3fa9 --context --html context.html
     workhand show 3fa9 --prompt 42 | head -1
     """
-    anyio.run(_show, load(), session, what or ("prompt" if prompt is not None else "summary"), prompt or 0, as_json)
+    if html is not None or svg is not None or what == "context":
+        anyio.run(_show_context, load(), session, html, svg, as_json)
+    else:
+        anyio.run(_show, load(), session, what or ("prompt" if prompt is not None else "summary"), prompt or 0, as_json)
 
 
 @click.command("restore")
@@ -133,10 +132,17 @@ async def _show(settings: Settings, prefix: str, what: str, position: int, as_js
             _show_plan(log, as_json)
         case "prompt":
             _show_prompt(log, position)
-        case "context":
-            _show_context(log, as_json)
         case _:
             _show_summary(settings, row, log, as_json)
+
+
+async def _show_context(settings: Settings, prefix: str, html: Path | None, svg: Path | None, as_json: bool) -> None:
+    from workhand.cli import context, wiring
+
+    async with wiring.open_store(settings) as store:
+        row = await wiring.resolve(store, prefix)
+        log = Log.of(await store.read(row.id))
+    context.show(log, row.id, as_json=as_json, html=html, svg=svg)
 
 
 def _show_errors(record: tuple[Entry, ...], as_json: bool) -> None:
@@ -203,67 +209,6 @@ def _show_summary(settings: Settings, row: SessionRow, log: Log, as_json: bool) 
     click.echo(f"workspace: {where.workspace}")
     for path in files:
         click.echo(f"file: {path}")
-
-
-def _show_context(log: Log, as_json: bool) -> None:
-    kinds = context_kinds(log)
-    calls = [
-        {
-            "position": entry.position,
-            "input_tokens": entry.event.usage.input_tokens,
-            "cached_tokens": entry.event.usage.cached_tokens,
-            "output_tokens": entry.event.usage.output_tokens,
-            "cost_usd": entry.event.usage.cost_usd,
-            "first_token_s": entry.event.first_token_s,
-        }
-        for entry in log.entries
-        if isinstance(entry.event, ModelAnswered)
-    ]
-    reductions = [entry.position for entry in log.entries if isinstance(entry.event, ResultsCompacted)]
-    window = log.policy.window
-    if as_json:
-        facts = {
-            "tokens": budget.context_tokens(log, log.policy),
-            "window": window,
-            "bytes_by_kind": dict(kinds),
-            "calls": calls,
-            "compactions": reductions,
-            "spent": log.spent,
-        }
-        click.echo(canonical.encode(facts).decode())
-        return
-    from workhand.cli.view import meter
-
-    click.echo(meter(log))
-    total = sum(kinds.values())
-    for kind, size in kinds.most_common():
-        click.echo(f"  {kind:<10} {size:>9,} bytes  {size / total:>4.0%}  {'▇' * round(40 * size / total)}")
-    click.echo("  position     input    cached   output  first token")
-    _print_calls(calls)
-    if reductions:
-        click.echo(f"  compacted at position {', '.join(map(str, reductions))}")
-
-
-def _print_calls(calls: Iterable[dict[str, Any]]) -> None:
-    for call in calls:
-        share = call["cached_tokens"] / call["input_tokens"] if call["input_tokens"] else 0.0
-        first = f"{call['first_token_s'] * 1000:,.0f} ms" if call["first_token_s"] is not None else ""
-        click.echo(
-            f"  {call['position']:>8} {call['input_tokens']:>9,} {share:>8.1%} {call['output_tokens']:>8,}  {first:>11}"
-        )
-
-
-def context_kinds(log: Log) -> Counter[str]:
-    """Count the bytes of the next prompt by what they are."""
-    prompt = render(log, log.policy)
-    sizes: Counter[str] = Counter()
-    for piece in prompt.body:
-        block: dict[str, Json] = json.loads(piece)
-        kind = str(block.get("role", "tools"))
-        text = str(block.get("text", ""))
-        sizes["compacted" if kind == "tool" and text.startswith("[compacted]") else kind] += len(piece)
-    sizes["recital"] = len(prompt.tail.encode())
-    return sizes
 
 
 async def _written(settings: Settings, prefix: str, call: str) -> bytes:

@@ -33,6 +33,8 @@ COMMANDS = {
     "doctor": "machine",
     "sandbox": "machine",
     "demo": "demo",
+    "gate": "gate",
+    "lab": "lab",
 }
 
 EXIT: tuple[tuple[type[errors.WorkhandError], int], ...] = (

@@ -10,7 +10,12 @@ The file is ``$WORKHAND_CONFIG``, or ``~/.config/workhand/config.toml``:
     base_url = "https://api.openai.com/v1"
     api_key = "..."                       # or, better, in $OPENAI_API_KEY
     window_tokens = 200000                # use no more; needed where the server does not tell
+    pre_rot_tokens = 128000               # where the model's quality falls
     tool_format = "auto"                  # or "native", "json"
+
+    [context]                             # how new sessions keep their context; see docs/context-engine.md
+    summaries = true
+    theta = 0.75
 
 The environment wins over the file: ``WORKHAND_MODEL``, ``WORKHAND_HOME``,
 ``WORKHAND_CACHE``, ``OPENAI_BASE_URL``, ``OPENAI_API_KEY``.
@@ -25,6 +30,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
 
+from workhand.core.policy import Rules
 from workhand.errors import ConfigError
 
 HOME = Path("~/.local/share/workhand")
@@ -36,6 +42,7 @@ class OpenAIChat:
     base_url: str = "https://api.openai.com/v1"
     api_key: str = field(default="", repr=False)
     window_tokens: int = 0  # 0: what the server tells
+    pre_rot_tokens: int = 0  # 0: the default
     tool_format: Literal["auto", "native", "json"] = "auto"
 
 
@@ -45,6 +52,7 @@ class Settings:
     home: Path = HOME
     cache: Path = CACHE
     openai_chat: OpenAIChat = OpenAIChat()
+    context: Rules = field(default_factory=Rules)
     file: Path | None = None  # where settings were read from, if there is a file
 
     @property
@@ -97,7 +105,7 @@ def _read(file: Path, *, required: bool) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"The settings file {str(file)!r} is not valid TOML: {error}.") from error
     stated = {key.replace("-", "_"): value for key, value in stated.items()} | {"file": file}
-    for kind in (OpenAIChat, Settings):
+    for kind in (OpenAIChat, Rules, Settings):
         with_config(ConfigDict(extra="forbid"))(kind)
     try:
         return TypeAdapter(Settings).validate_python(stated)
@@ -105,7 +113,7 @@ def _read(file: Path, *, required: bool) -> Settings:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])).replace("openai_chat", "openai-chat")
         if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-            kind = OpenAIChat if "." in key else Settings
+            kind = Rules if key.startswith("context.") else OpenAIChat if "." in key else Settings
             known = ", ".join(each.name.replace("_chat", "-chat") for each in fields(kind) if each.name != "file")
             raise ConfigError(f"The settings file {str(file)!r} has no key {key!r}; there are {known}.") from error
         raise ConfigError(f"The settings file {str(file)!r}: {key}: {first['msg'].lower()}.") from error

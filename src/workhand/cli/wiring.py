@@ -19,7 +19,7 @@ from workhand.cli.place import Place
 from workhand.cli.settings import Settings
 from workhand.core.events import SessionStarted, Usage, UserSaid
 from workhand.core.log import Entry
-from workhand.core.policy import Limits, Policy
+from workhand.core.policy import PRE_ROT_TOKENS, Limits, Policy, Prices
 from workhand.core.ports import EventStore, Sandbox, SessionRow
 from workhand.errors import ConfigError, ModelUnavailable, SessionUnknown
 from workhand.runtime.wake import Runtime, Viewer
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 LOCAL_STEPS = 12  # by default on the embedded model, which is a toy as an agent
 LOCAL_ANSWER_TOKENS = 400
 LOCAL_RECITE_AFTER_CALLS = 4  # there a recital makes the last answer be evaluated again
+LOCAL_PRICES = Prices(read=0.0, write=1.0, output=10.0, lifetime_s=1e9)  # of time: what is cached costs none
 ANSWER_TOKENS = 16_384  # enough for a long file, and for what a model thinks before it calls
 NO_MODEL = """No model is set, so there is nobody to do the task. Any one of these sets one:
 
@@ -147,6 +148,23 @@ async def new_policy(
         answer_tokens_max=LOCAL_ANSWER_TOKENS if local else ANSWER_TOKENS,
         prompt="executor-small" if local else "executor",
         recite_after_calls=LOCAL_RECITE_AFTER_CALLS if local else 0,
+        economy=_economy(settings, name),
+    )
+
+
+def _economy(settings: Settings, name: str) -> executor.Economy:
+    """Give prices, rules and what was learned: where a price is unknown, those of the policy's defaults hold."""
+    from workhand.cli.gate import learned
+    from workhand.core.reopening import rates
+    from workhand.models.prices import relative
+
+    provider, _, model = name.partition(":")
+    known = LOCAL_PRICES if provider == "local" else relative(model, settings.openai_chat.base_url)
+    return executor.Economy(
+        prices=known or Prices(),
+        rules=settings.context,
+        reopen_rates=rates(learned(settings), settings.context),
+        pre_rot_tokens=settings.openai_chat.pre_rot_tokens or PRE_ROT_TOKENS,
     )
 
 

@@ -211,6 +211,7 @@ async def _say(settings: Settings, prefix: str, text: str, later: bool, as_json:
 
 async def _carry_on(settings: Settings, store: SqliteStore, session: str, as_json: bool) -> int:
     from workhand.cli import wiring
+    from workhand.cli.gate import learn
     from workhand.cli.view import open_view
 
     log = Log.of(await store.read(session))
@@ -221,7 +222,10 @@ async def _carry_on(settings: Settings, store: SqliteStore, session: str, as_jso
         wiring.open_session(store, session, place, log.policy, model, view) as opened,
     ):
         _greet(view, session, place, opened, log.policy.model)
-        return await _follow(store, session, place, opened, view)
+        try:
+            return await _follow(store, session, place, opened, view)
+        finally:
+            learn(settings, Log.of(await store.read(session)), since=log.head)
 
 
 async def _follow(store: SqliteStore, session: str, place: places.Place, opened: Opened, view: View) -> int:

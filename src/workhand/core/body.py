@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from workhand.core import canonical, compact, summary, variation
 from workhand.core.events import (
+    Event,
     HistorySummarized,
     LimitHit,
     ModelAnswered,
@@ -61,6 +62,17 @@ def reductions_of(log: Log) -> Reductions:
         frozenset(id for event in events for id in event.arguments),
         None if at is None else log.entries[at],
     )
+
+
+def form_of(event: Event, reductions: Reductions, seed: str) -> str:
+    """Name the form in which an event is shown: under it the piece is kept beside the entry."""
+    match event:
+        case ModelAnswered(_, calls):
+            short = [call.id for call in calls if call.id in reductions.arguments]  # they may go one by one
+            return f"short answer:{' '.join(short)}" if short else "answer"
+        case ToolReturned(call_id):
+            return f"{'compact' if call_id in reductions.compacted else 'full'}:{seed}"
+    return "said"
 
 
 class Body:
@@ -140,12 +152,12 @@ class Body:
         self.asked.append(len(self.pieces) - 1)
         for call in event.calls:
             self.answers[call.id] = len(self.pieces)
-        form = "answer" if self._reductions.arguments.isdisjoint(call.id for call in event.calls) else "short answer"
+        form = form_of(event, self._reductions, self._seed)
         self._add(entry.pieces.get(form) or _keep(entry, form, _answer(event, self._reductions.arguments)))
 
     def _show_result(self, entry: Entry, event: ToolReturned) -> None:
         tool = self._tools.pop(event.call_id, "")
-        form = f"{'compact' if event.call_id in self._reductions.compacted else 'full'}:{self._seed}"
+        form = form_of(event, self._reductions, self._seed)
         self.results[event.call_id] = len(self.pieces)
         self._add(entry.pieces.get(form) or _keep(entry, form, _result(entry.position, event, tool, form)))
 

@@ -23,8 +23,8 @@ HEAD_CHARS = 80
 def arguments(call: ToolCall) -> str:
     """Give the arguments of a call with every long text in them replaced by what leads back to it."""
     stated: Json = json.loads(call.arguments)
-    where = _where(stated, call)
-    return canonical.encode(_shortened(stated, where)).decode()
+    short = _shortened(stated, _where(stated, call))
+    return call.arguments if short == stated else canonical.encode(short).decode()
 
 
 def saving(call: ToolCall) -> int:

@@ -9,7 +9,7 @@ changes again, and its call's own long arguments go with it.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workhand.core import compact
 from workhand.core.events import (
@@ -51,16 +51,20 @@ class Stale:
         self.waiting: dict[str, Candidate] = {}  # stale and not compacted, oldest first
         self.saving = 0  # bytes that compacting all of them would save
         self.rent = 0.0  # what they have cost, in bytes of uncached input
-        self.recent: deque[Candidate | None] = deque()  # the newest results; ``None`` is one that can never go
-        self.recent_answers: deque[int] = deque()  # the positions of their calls
+        self.growth_rent = 0.0  # the same for all that has come since the last summary
+        self.recent: deque[_Recent] = deque()  # the newest results
         self._keep = policy.keep_full_results
+        self._arguments = policy.rules.arguments
         self._read = policy.prices.read
+        self._base: int | None = None  # bytes of the first prompt since the last summary
         self._calls: dict[str, tuple[ToolCall, int]] = {}
 
     def take(self, entry: Entry) -> None:
         match entry.event:
-            case ModelAnswered(_, calls):
+            case ModelAnswered(_, calls) as answer:
+                self._base = answer.prompt_bytes if self._base is None else min(self._base, answer.prompt_bytes)
                 self.rent += self._read * self.saving
+                self.growth_rent += self._read * (answer.prompt_bytes - self._base)
                 self._calls.update((call.id, (call, entry.position)) for call in calls)
             case ToolReturned() as result:
                 self._returned(result, entry.position)
@@ -70,25 +74,21 @@ class Stale:
                 self.rent = 0.0
                 self._drop({*ids, *reduction.arguments})
             case HistorySummarized(until):
-                self.rent = 0.0
-                kept = len([position for position in self.recent_answers if position >= until])
+                self.rent = self.growth_rent = 0.0
+                self._base = None
                 self._drop(set(self.waiting))
-                while len(self.recent) > kept:
-                    self.recent.popleft()
-                    self.recent_answers.popleft()
+                self.recent = deque(each for each in self.recent if each.answered >= until)
 
     def chosen(self, keep: int) -> tuple[Candidate, ...]:
         """Give what is stale if only the newest ``keep`` results stay in full."""
         recent = list(self.recent)[: max(0, len(self.recent) - keep)]
-        return (*self.waiting.values(), *(each for each in recent if each is not None))
+        return (*self.waiting.values(), *(each.candidate for each in recent if each.candidate is not None))
 
     def _returned(self, result: ToolReturned, position: int) -> None:
         call, answered = self._calls.pop(result.call_id, (None, position))
-        self.recent.append(candidate(call, result))
-        self.recent_answers.append(answered)
+        self.recent.append(_Recent(result.call_id, answered, candidate(call, result, arguments=self._arguments)))
         if len(self.recent) > self._keep:
-            aged = self.recent.popleft()
-            self.recent_answers.popleft()
+            aged = self.recent.popleft().candidate
             if aged is not None:
                 self.waiting[aged.call_id] = aged
                 self.saving += aged.saving
@@ -97,10 +97,19 @@ class Stale:
         for id in ids:
             gone = self.waiting.pop(id, None)
             self.saving -= gone.saving if gone else 0
-        self.recent = deque(None if each is not None and each.call_id in ids else each for each in self.recent)
+        self.recent = deque(replace(each, candidate=None) if each.call_id in ids else each for each in self.recent)
 
 
-def candidate(call: ToolCall | None, result: ToolReturned) -> Candidate | None:
+@dataclass(frozen=True, slots=True)
+class _Recent:
+    """One of the newest results: where its call stands, and what could be saved on it, if anything."""
+
+    call_id: str
+    answered: int
+    candidate: Candidate | None
+
+
+def candidate(call: ToolCall | None, result: ToolReturned, *, arguments: bool = True) -> Candidate | None:
     """Give what can be saved on a call; ``None`` if it stays as it is for ever."""
     seen = result.observation
     if not seen.ok or result.how != "ran" or (call and call.tool.startswith(("message_", "plan_"))):
@@ -108,6 +117,6 @@ def candidate(call: ToolCall | None, result: ToolReturned) -> Candidate | None:
     shorter = len(seen.full.encode(errors="replace")) - len(seen.compact.encode(errors="replace"))
     leads_back = seen.path is not None and seen.path in seen.compact
     result_bytes = shorter if leads_back and shorter >= SAVING_BYTES_MIN else 0
-    argument_bytes = compact.saving(call) if call else 0
+    argument_bytes = compact.saving(call) if call and arguments else 0
     argument_bytes = argument_bytes if argument_bytes >= SAVING_BYTES_MIN else 0
     return Candidate(result.call_id, result_bytes, argument_bytes) if result_bytes or argument_bytes else None

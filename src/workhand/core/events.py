@@ -234,7 +234,7 @@ class HistorySummarized:
     log_path: str  # a file that the model can read and search
     usage: Usage
     model: str
-    why: Literal["trigger", "overflow"] = "trigger"
+    why: Literal["rent", "trigger", "overflow"] = "trigger"
     kind: Literal["HistorySummarized"] = "HistorySummarized"
 
 

@@ -18,13 +18,12 @@ from workhand.core.events import Observation, ToolCall, ToolReturned
 from workhand.core.log import Entry, Log
 from workhand.core.policy import Policy
 from workhand.core.ports import Outcome
+from workhand.core.preview import preview
 from workhand.core.prices import prices_of
 from workhand.core.schedule import CALL_TOKENS
 
 RESULTS = ".workhand/results"
 FILED_BYTES_MIN = 600  # a result shorter than this is never worth a pointer
-HEAD_SHARE = 0.65
-LINE_CHARS_MAX = 400
 REPEAT_BYTES_MIN = 400  # below this a pointer is hardly shorter
 
 
@@ -38,8 +37,9 @@ def admit(log: Log, policy: Policy, call: ToolCall, outcome: Outcome) -> Observa
         return replace(seen, full=_headed(outcome.head, note), form="repeat")
     if outcome.as_is or enters_whole(seen, log, policy, call.tool):
         return seen
-    text = preview(outcome.original.decode(errors="replace"), seen.path, policy)
-    return replace(seen, full=_headed(outcome.head, text), form="preview")
+    bytes_max = int(policy.rules.preview_tokens * budget.BYTES_PER_TOKEN)
+    shown = preview(outcome.original, path=seen.path, bytes_max=bytes_max)
+    return replace(seen, full=_headed(outcome.head, shown.text), form="preview")
 
 
 def as_brought(call: ToolCall, outcome: Outcome) -> Observation:
@@ -79,48 +79,22 @@ def reopen_rate(policy: Policy, tool: str) -> float:
 
 
 def shown_equal(log: Log, policy: Policy, seen: Observation) -> str | None:
-    """Give the latest call whose result is in view as a whole and equal to this one."""
+    """Give the latest call whose result is in view, whole or as a preview, and equal to this one."""
     if seen.blob is None or len(seen.full) < REPEAT_BYTES_MIN:
         return None
-    call = log.fold("wholes", Wholes).calls.get((seen.blob, seen.full))
+    call = log.fold("brought", Brought).calls.get(seen.blob)
     if call is None or call in reductions_of(log).compacted or call not in body_of(log, policy).results:
         return None
     return call
 
 
-class Wholes:
-    """The latest call for each result that entered whole."""
+class Brought:
+    """The latest call that brought each content, and showed it or its preview."""
 
     def __init__(self) -> None:
-        self.calls: dict[tuple[str | None, str], str] = {}
+        self.calls: dict[str | None, str] = {}
 
     def take(self, entry: Entry) -> None:
         event = entry.event
-        if isinstance(event, ToolReturned) and event.observation.form == "whole":
-            self.calls[event.observation.blob, event.observation.full] = event.call_id
-
-
-def preview(text: str, path: str, policy: Policy) -> str:
-    """Show the head and the tail of a result, what is left out, and where the whole is."""
-    budget_bytes = int(policy.rules.preview_tokens * budget.BYTES_PER_TOKEN)
-    lines = text.splitlines()
-    head = _take(lines, int(budget_bytes * HEAD_SHARE))
-    tail = _take(lines[len(head) :][::-1], budget_bytes - int(budget_bytes * HEAD_SHARE))[::-1]
-    left_out = len(lines) - len(head) - len(tail)
-    size = len(text.encode(errors="replace"))
-    note = f"[{left_out:,} of {len(lines):,} lines left out here; all {size:,} bytes are in {path}]"
-    return "\n".join((*head, note, *tail))
-
-
-def _take(lines: list[str], bytes_max: int) -> list[str]:
-    """Take whole lines up to a number of bytes; a long line is cut, and the cut is marked."""
-    taken: list[str] = []
-    line_chars_max = min(LINE_CHARS_MAX, bytes_max // 4)
-    room = bytes_max
-    for line in lines:
-        shown = line if len(line) <= line_chars_max else line[:line_chars_max] + " […]"
-        room -= len(shown.encode(errors="replace")) + 1
-        if room < 0:
-            break
-        taken.append(shown)
-    return taken
+        if isinstance(event, ToolReturned) and event.observation.form != "repeat":
+            self.calls[event.observation.blob] = event.call_id

@@ -6,7 +6,7 @@ can be replayed to the same bytes on any machine at any later time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from workhand.core.canonical import ADDED
@@ -75,15 +75,17 @@ class Rules:
     """
 
     gate: bool = True  # large results enter as a preview and a path
+    arguments: bool = True  # the long arguments of a compacted call go with its result
     repeats: bool = True  # a result equal to one that is in view enters as a pointer to it
     rent_or_buy: bool = True  # compact when what stale results have cost would have paid for compacting them
     when_cold: bool = True  # compact when the cache has expired anyway
     summaries: bool = True  # summarise when compaction alone would leave too much
-    preview_tokens: int = 400
+    preview_tokens: int = 500
     reopen_rate: float = 0.3  # expected share of previews that are opened, before a tool's own is known
     reopen_tokens: int = 1_000  # expected size of what is then read
     horizon_calls: int = 20  # calls for which a token that enters is expected to stay
     theta: float = 0.75  # how much of its price stale results must have cost before a compaction
+    summary_theta: float = 4.0  # the same of a summary, and all that has grown since the last; it cannot be undone
     hazard: float = 0.05  # chance that a compacted result is read again
     pressure: float = 0.0  # what a token past the pre-rot threshold costs more, relative to its price
     summarise_above: float = 0.45  # share of the room that may stay occupied after a compaction
@@ -118,3 +120,27 @@ class Policy:
     rules: Rules = field(default=Rules(), metadata=ADDED)
     reopen_rates: tuple[ReopenRate, ...] = field(default=(), metadata=ADDED)
     recite_errors: bool = field(default=False, metadata=ADDED)  # the last error that nothing has mended yet
+
+
+TRIGGER_SHARE = 0.8  # of the pre-rot threshold or of what the window leaves, whichever is less
+ANSWER_SHARE_MAX = 0.125  # of the window that an answer may take
+PRE_ROT_TOKENS = 128_000  # where quality falls: 128k to 200k by Manus' account of 2025; newer curves are not public
+
+
+def fitted(policy: Policy, hard_tokens: int, *, pre_rot_tokens: int = PRE_ROT_TOKENS) -> Policy:
+    """Give the policy with its thresholds made to fit a context window; none becomes larger than it was."""
+    answer = min(policy.answer_tokens_max, int(hard_tokens * ANSWER_SHARE_MAX))
+    pre_rot = min(pre_rot_tokens, hard_tokens)
+    rules = policy.rules
+    return replace(
+        policy,
+        window=Window(hard_tokens, pre_rot, int(min(pre_rot, hard_tokens - answer) * TRIGGER_SHARE)),
+        answer_tokens_max=answer,
+        observation_tokens_max=min(policy.observation_tokens_max, hard_tokens // 16),
+        error_tokens_max=min(policy.error_tokens_max, hard_tokens // 8),
+        rules=replace(
+            rules,
+            preview_tokens=min(rules.preview_tokens, hard_tokens // 32),
+            summary_tokens=min(rules.summary_tokens, hard_tokens // 16),
+        ),
+    )

@@ -43,7 +43,7 @@ class Summarize:
     """Show the entries before position ``until`` as a summary, which has to be written."""
 
     until: int
-    why: Literal["trigger", "overflow"] = "trigger"
+    why: Literal["rent", "trigger", "overflow"] = "trigger"
 
 
 def due(log: Log, policy: Policy) -> ResultsCompacted | Summarize | None:
@@ -54,9 +54,10 @@ def due(log: Log, policy: Policy) -> ResultsCompacted | Summarize | None:
     if size >= policy.window.trigger:
         return _forced(log, policy, "trigger", keep=policy.keep_full_results)
     stale = stale_of(log, policy)
-    if not stale.waiting:
-        return None
-    return _chosen(stale, log, policy, size)
+    grown = stale.growth_rent >= policy.rules.summary_theta * _summary_price(stale, log, policy, size)
+    if grown and not is_cold(log, prices_of(log, policy)) and (summary := _summary(log, policy, "rent")):
+        return summary
+    return _chosen(stale, log, policy, size) if stale.waiting else None
 
 
 def overflowed(log: Log) -> bool:
@@ -135,21 +136,28 @@ def header_tokens(log: Log, policy: Policy) -> float:
     return body_of(log, policy).end_of(HEADER_END) / budget.bytes_per_token(log)
 
 
-def _summary(log: Log, policy: Policy, why: Literal["trigger", "overflow"]) -> Summarize | None:
+def _summary(log: Log, policy: Policy, why: Literal["rent", "trigger", "overflow"]) -> Summarize | None:
     """Give the summary to ask for; none where it would stand for nothing, or where it has failed."""
     if not policy.rules.summaries or not _may_try(log, policy):
         return None
     stale = stale_of(log, policy)
-    kept = list(stale.recent_answers)[-policy.keep_full_results :] if policy.keep_full_results else []
-    latest = log.index(ModelAnswered)
-    if latest < 0:
-        return None
-    until = kept[0] if kept else log.head
+    until = min((each.answered for each in stale.recent), default=log.head)
     earlier = log.latest(HistorySummarized)
     shown_from = earlier.until if earlier else 0
     answers = (entry.position for entry in log.entries if isinstance(entry.event, ModelAnswered))
     stands_for = sum(shown_from <= position < until for position in answers)
     return Summarize(until, why) if stands_for else None
+
+
+def _summary_price(stale: Stale, log: Log, policy: Policy, size: int) -> float:
+    """Give the price of a summary in bytes: to ask for it, to write it, and to send what then follows the header."""
+    prices, per_token = prices_of(log, policy), budget.bytes_per_token(log)
+    body = body_of(log, policy)
+    kept = body.size - body.end_of(
+        min((body.answers[each.call_id] for each in stale.recent if each.call_id in body.answers), default=0)
+    )
+    tokens = policy.rules.summary_tokens
+    return prices.read * size * per_token + (prices.output + prices.write) * tokens * per_token + prices.write * kept
 
 
 def _may_try(log: Log, policy: Policy) -> bool:

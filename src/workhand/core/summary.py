@@ -153,6 +153,11 @@ def is_path(where: str) -> bool:
     return "://" not in where and "/" in where and PATH.fullmatch(where) is not None
 
 
+def occurs(where: str, log: Log) -> bool:
+    """Say whether a text has been in the log: said, called with, returned, or named by an earlier summary."""
+    return any(where in text for event in log.events for text in _texts_of(event))
+
+
 def faults(summary: Summary, log: Log, missing: Collection[str], tokens: int, tokens_max: int) -> tuple[str, ...]:
     """Say what is wrong with a summary, a sentence each; none if it can be used.
 
@@ -163,7 +168,7 @@ def faults(summary: Summary, log: Log, missing: Collection[str], tokens: int, to
     if not summary.state.strip():
         found.append("The state is empty.")
     found += [f"There is no file {path!r}." for path in missing]
-    wanted = [each.where for each in summary.pointers if not is_path(each.where) and not _occurs(each.where, log)]
+    wanted = [each.where for each in summary.pointers if not is_path(each.where) and not occurs(each.where, log)]
     found += [f"The pointer {where!r} occurs nowhere." for where in wanted]
     if tokens > tokens_max:
         found.append(f"It has about {tokens:,} tokens, and {tokens_max:,} are the most.")
@@ -264,11 +269,6 @@ def _read_pointer(value: Json) -> Pointer:
         case {"where": str(where), **others}:
             return Pointer(where.strip(), _text(others.get("what", ""), "what"))
     raise ValueError('each of files and pointers must be {"where": ..., "what": ...}.')
-
-
-def _occurs(where: str, log: Log) -> bool:
-    """Say whether a text has been in the log: said, called with, returned, or named by an earlier summary."""
-    return any(where in text for event in log.events for text in _texts_of(event))
 
 
 def _texts_of(event: Event) -> tuple[str, ...]:

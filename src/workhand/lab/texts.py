@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 from workhand.lab.request import Block
 from workhand.lab.trace import Answer, Part, Returned, Said, Trace
@@ -35,6 +35,7 @@ def counter() -> tuple[Count, str]:
     return (lambda text: int(encoding.count(text.encode(errors="replace").decode()))), "o200k_base"
 
 
+@lru_cache(maxsize=8_192)
 def identifiers(text: str) -> frozenset[str]:
     """Give the identifiers in a text; what is escaped in JSON is read as it is meant."""
     words = (word.strip(".-/@") for word in WORD.findall(ESCAPES.sub(" ", text)))

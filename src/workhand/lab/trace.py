@@ -56,6 +56,7 @@ class Trace:
     parts: tuple[Part, ...]
     model: str = ""
     tools: tuple[str, ...] = ()  # names, as far as they are known
+    outcome: str = ""  # as the source states it
 
     @property
     def answers(self) -> int:

@@ -144,6 +144,17 @@ class LocalModel:
             reply = await self._complete(request | {"id_slot": slot}, watch)
         return self._answered(prompt, mask, reply, self._clock() - started)
 
+    async def sizes(self, prompt: Prompt) -> tuple[int, ...]:
+        """Give the tokens of a prompt: of its first two pieces together, of each other one, and of what follows them.
+
+        What follows is the tail and the opening of the answer.
+        """
+        first, second, *others = prompt.body
+        sizes = [len(await self._turn((first, second)))]
+        for piece in others:
+            sizes.append(len(await self._turn((piece,))))
+        return (*sizes, len(await self._prompt_tokens(prompt)) - sum(sizes))
+
     async def save(self, session: str) -> None:
         """Write the state of a session that waits into its file, if it is in a slot."""
         if self._slots.of(session) is not None:

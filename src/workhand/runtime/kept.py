@@ -17,10 +17,9 @@ from workhand.core.canonical import digest
 from workhand.core.events import HistorySummarized, ModelAnswered, ResultsCompacted, ToolCall, ToolReturned
 from workhand.core.log import Log
 from workhand.core.ports import BlobStore, Toolbox
-from workhand.core.transcript import transcript
+from workhand.core.reducing import history
 from workhand.core.views import PROGRESS, VIEWS, Views, views_of
 
-HISTORY = ".workhand/history"
 PROGRESS_STEPS = 8  # actions between two writings of the one view that every action changes
 
 
@@ -56,12 +55,6 @@ def promised_by(reduction: ResultsCompacted, log: Log) -> tuple[Promise, ...]:
     calls = _calls(log) if reduction.arguments else {}
     found = [promise for result in results for promise in _result(result)]
     return (*found, *(_arguments(calls[id]) for id in reduction.arguments if id in calls))
-
-
-def history(log: Log, since: int, until: int) -> bytes:
-    """Write down the entries from one position up to another, as they stand behind a summary."""
-    entries = (entry for entry in log.entries if since <= entry.position < until)
-    return transcript(entries).encode(errors="replace")
 
 
 async def broken(promised: Iterable[Promise], toolbox: Toolbox) -> tuple[Promise, ...]:

@@ -14,12 +14,11 @@ from typing import TypeAlias, assert_never
 
 import anyio
 
-from workhand.core import budget, gate, summary
+from workhand.core import gate, reducing
 from workhand.core.audit import Audit
 from workhand.core.decide import AskModel, Finished, Record, RunTool, WaitForUser, decide, open_call
 from workhand.core.events import (
     Event,
-    HistorySummarized,
     LimitsChanged,
     ModelFailed,
     ModelRetried,
@@ -197,33 +196,22 @@ class _Wake:
 
     async def summarize(self, command: Summarize) -> tuple[Event, ...]:
         """Keep the whole, ask for a summary on the prompt that the model has just read, and check it."""
-        log, policy = self.log, self.policy
-        earlier = log.latest(HistorySummarized)
-        gone = kept.history(log, earlier.until if earlier else 0, command.until)
-        path = f"{kept.HISTORY}/{log.head}.md"
-        reasons = _refused(log)
-        prompt = render(log, policy)
-        asked = replace(prompt, tail=summary.instruction(log, path, policy.rules.summary_tokens, reasons))
-        model = self.ports.model
+        log, policy, toolbox = self.log, self.policy, self.ports.toolbox
+        asked = reducing.question(log, policy, command)
+        await toolbox.keep(asked.path, asked.history)
         try:
-            await self.ports.toolbox.keep(path, gone)
-            answer = await model.answer(asked, NO_TOOLS, session=self.claim.session, watch=lambda _: None)
+            answer = await self.ports.model.answer(
+                asked.prompt, NO_TOOLS, session=self.claim.session, watch=lambda _: None
+            )
         except ContextOverflow as error:
             return (SummaryRejected((str(error),), Usage(), policy.model),)
         except (ModelError, ConfigError) as error:
             return (ModelFailed(type(error).__name__, str(error)),)
-        stated = summary.read(answer.text)
-        if isinstance(stated, str):
-            return (SummaryRejected((stated,), answer.usage, answer.model),)
         try:
-            missing = await self.ports.toolbox.missing(summary.paths(stated))
+            missing = await toolbox.missing(reducing.named(answer.text))
         except SandboxLost:
             return (SummaryRejected((NOT_CHECKED,), answer.usage, answer.model),)
-        tokens = round(len(answer.text.encode(errors="replace")) / budget.bytes_per_token(log))
-        if faults := summary.faults(stated, log, missing, tokens, 2 * policy.rules.summary_tokens):
-            return (SummaryRejected(faults, answer.usage, answer.model),)
-        carried = summary.carried(stated, log)
-        return (HistorySummarized(command.until, carried, path, answer.usage, answer.model, command.why),)
+        return (reducing.judged(asked, log, policy, answer.text, missing, usage=answer.usage, model=answer.model),)
 
     async def verify(self, reduction: ResultsCompacted) -> None:
         """See to it that all that is about to leave the context is where its compact form will say that it is."""
@@ -295,12 +283,6 @@ class _Wake:
 
     async def rest(self, status: str) -> None:
         await self.ports.store.append(self.claim, self.log.head, (), at=self.ports.clock.now(), status=status)
-
-
-def _refused(log: Log) -> tuple[str, ...]:
-    """Say why the latest summary was not used, if it was the last thing that happened."""
-    last = log.entries[-1].event
-    return last.reasons if isinstance(last, SummaryRejected) else ()
 
 
 def _begins(log: Log) -> bool:
