@@ -33,15 +33,14 @@ def counted(count: int, noun: str, plural: str = "") -> str:
 
 def _money(report: Report) -> tuple[Headline, ...]:
     totals, prices = report.totals, report.prices
-    in_dollars = totals.cost_usd is not None and totals.cost_usd > 0
-    dollars = f"${totals.cost_usd:.4f}" if (totals.cost_usd or 0) < 1 else f"${totals.cost_usd:,.2f}"
+    dollars = totals.cost_usd or 0.0  # a price that is unknown is not shown, and neither is none
     over = totals.append_only_over
     beyond = f"; {counted(over, 'call')} of it would not have fitted into the window" if over else ""
     found = [
         Headline(
-            dollars if in_dollars else tokens(totals.cost),
-            "cost" if in_dollars else "cost, in tokens of uncached input",
-            f"as much as {tokens(totals.cost)} tokens of uncached input" if in_dollars else _unpriced(report),
+            _dollars(dollars) if dollars else tokens(totals.cost),
+            "cost" if dollars else "cost, in tokens of uncached input",
+            f"as much as {tokens(totals.cost)} tokens of uncached input" if dollars else _unpriced(report),
             f"Every call's tokens times their price relative to uncached input: {prices.read:g} read from the cache, "
             f"{prices.write:g} written to it, 1 neither, {prices.output:g} output. Summaries are included. Dollars are "
             "the sum of what each call cost, shown only where the price of every call is known.",
@@ -72,6 +71,10 @@ def _money(report: Report) -> tuple[Headline, ...]:
             )
         )
     return tuple(found)
+
+
+def _dollars(sum: float) -> str:
+    return f"${sum:.4f}" if sum < 1 else f"${sum:,.2f}"
 
 
 def _unpriced(report: Report) -> str:
