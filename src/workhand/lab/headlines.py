@@ -46,7 +46,7 @@ def _money(report: Report) -> tuple[Headline, ...]:
             "the sum of what each call cost, shown only where the price of every call is known.",
         ),
         Headline(
-            share(totals.cost, totals.append_only_cost),
+            f"≈ {share(totals.cost, totals.append_only_cost)}",
             "of the cost of append-only",
             f"≈ {tokens(totals.append_only_cost)} if nothing had been reduced{beyond}",
             "Append-only is this session's own events without reductions and with every result as large as its "
@@ -64,7 +64,7 @@ def _money(report: Report) -> tuple[Headline, ...]:
     if totals.optimum_cost is not None:
         found.append(
             Headline(
-                f"{totals.cost / (totals.optimum_cost or 1):.2f} times",
+                f"≈ {totals.cost / (totals.optimum_cost or 1):.2f} times",
                 "the hindsight optimum",
                 f"≈ {tokens(totals.optimum_cost)} for the cheapest compactions, had one known what came",
                 "The cheapest schedule of compactions for the same steps, found with all of them known.",

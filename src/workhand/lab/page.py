@@ -92,7 +92,7 @@ def _calls(report: Report) -> Iterator[str]:
         '</option><option value="cut">after a reduction</option><option value="again">re-reads</option>'
         '<option value="failed">failures</option></select></label> <span id="found" aria-live="polite"></span></p>'
     )
-    columns = ("call", "what it did", "context", "cached", "written", "new", "output", "planned", "cost", "remark")
+    columns = ("call", "what it did", "context", "cached", "written", "new", "output", "≈ planned", "cost", "remark")
     yield _table("calls", columns, (0, 2, 3, 4, 5, 6, 7, 8))
     for call in report.calls:
         kinds = " ".join(marks.get(call.number, ()))
@@ -134,7 +134,7 @@ def _remark(call: Call, marks: str) -> str:
 def _changes(report: Report) -> Iterator[str]:
     """List what was cut, what was asked to be summarised, and what the cache did not serve."""
     yield "<section><h2>Reductions</h2>"
-    columns = ("before call", "what", "why", "took", "tokens removed", "sent anew", "costing")
+    columns: tuple[str, ...] = ("before call", "what", "why", "took", "tokens removed", "sent anew", "costing")
     rows = [_reduction(each, report) for each in report.reductions]
     yield _filled("reductions", columns, (0, 4, 5, 6), rows, "Nothing was reduced.")
     if report.summaries:
@@ -181,7 +181,7 @@ def _work(report: Report) -> Iterator[str]:
         f"<td>{size(each.brought_bytes)}"
         for each in report.rereads
     ]
-    columns = ("call", "read again", "which was shown as", "brought")
+    columns: tuple[str, ...] = ("call", "read again", "which was shown as", "brought")
     yield _filled("rereads", columns, (0, 3), rows, "Nothing was read again.")
     yield "<h3>Previews</h3>"
     rows = [
