@@ -12,6 +12,7 @@ from workhand.core.events import (
     ModelAnswered,
     Observation,
     PrefixBroken,
+    PricesChanged,
     ResultsCompacted,
     Rewound,
     SessionStarted,
@@ -145,6 +146,32 @@ def test_append_only_has_originals_for_previews_and_no_call_that_reads_them_agai
     longer = (10_000 - shown) * (len(encode(PREVIEW.full)) - 2) / shown  # its line feeds take two bytes in JSON
     assert tokens[1] == pytest.approx(1_100 * (own[1] + longer) / own[1], abs=1)
     assert small.calls[2].append_only_cost == 0
+
+
+def test_append_only_has_neither_the_call_that_read_again_nor_what_it_brought(small: Report) -> None:
+    own = sum(share.bytes for share in small.calls[3].shares)
+    again = sum(block.bytes for block in small.blocks if block.call == "c3")
+    shown = len(PREVIEW.full)
+    longer = (10_000 - shown) * (len(encode(PREVIEW.full)) - 2) / shown
+    size = own - again + small.reductions[0].removed_bytes + longer
+    assert small.calls[3].append_only_tokens == pytest.approx(1_200 * size / own, abs=1)
+
+
+def test_a_call_costs_what_the_prices_at_its_time_say() -> None:
+    cliff = Prices(read=0.1, write=1.25, output=5.0, cliff_tokens=1_250, cliff_factor=2.0)
+    log = log_of(
+        (0, SessionStarted(PLAIN)),
+        (0, UserSaid("Count.")),
+        (1, answered("c1", "shell_run", "{}", Usage(1_000, 500, 0, 10))),
+        (2, PricesChanged(replace(cliff, read=0.5))),
+        (3, answered("c2", "shell_run", "{}", Usage(1_000, 500, 0, 10))),
+        (4, answered("c3", "shell_run", "{}", Usage(1_300, 1_000, 0, 10))),
+        (5, SummaryRejected(("No.",), Usage(100, 100, 0, 0), "one")),
+    )
+    found = report(log)
+    assert [call.cost for call in found.calls] == [600.0, 800.0, 1_700.0]
+    assert [call.uncached_cost for call in found.calls] == [1_050.0, 1_050.0, 2_700.0]
+    assert [asked.cost for asked in found.summaries] == [50.0]
 
 
 @pytest.mark.parametrize("log", [SMALL, session(120)])
