@@ -75,7 +75,7 @@ def test_sessions_are_one_object_a_line(ended: Workhand) -> None:
     [
         ([], {"session", "spent", "files", "workspace"}),
         (["--plan"], {"goal", "phases", "done"}),
-        (["--context"], {"tokens", "window", "bytes_by_kind", "calls", "compactions", "spent"}),
+        (["--context"], {"tokens", "window", "bytes_by_kind", "calls", "compactions", "spent", "report"}),
     ],
 )
 def test_a_side_of_a_session_is_one_object(ended: Workhand, option: list[str], fields: set[str]) -> None:

@@ -6,7 +6,7 @@ failures and their repair, previews that are opened, pauses longer than the cach
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from workhand.core import gate, summary
 from workhand.core.audit import Audit
@@ -45,8 +45,8 @@ POLICY = Policy(
     system_prompt="You are an agent that works until the task is done. " * 40,
     tools=TOOLS,
     prices=Prices(lifetime_s=300.0),
+    window=Window(40_000, 36_000, 26_000),
 )
-WINDOW = Window(40_000, 36_000, 26_000)
 BYTES_PER_TOKEN = 4
 DOLLARS_PER_TOKEN = 3e-6
 
@@ -105,9 +105,9 @@ class Made:
         )
 
 
-def session(calls: int, *, window: Window = WINDOW, broken_at: int = 0) -> Log:
+def session(calls: int, *, policy: Policy = POLICY, broken_at: int = 0) -> Log:
     """Make a session of so many calls."""
-    made = Made(replace(POLICY, window=window))
+    made = Made(policy)
     made.note(UserSaid("Find out which of the services leaks connections, and mend it."))
     plan = Plan("Mend the leak.", (Phase("find it"), Phase("mend it"), Phase("check it")))
     made.note(PlanChanged(plan))

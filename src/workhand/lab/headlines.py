@@ -33,21 +33,20 @@ def counted(count: int, noun: str, plural: str = "") -> str:
 
 def _money(report: Report) -> tuple[Headline, ...]:
     totals, prices = report.totals, report.prices
-    in_dollars = totals.cost_usd is not None and totals.cost_usd > 0
-    dollars = f"${totals.cost_usd:.4f}" if (totals.cost_usd or 0) < 1 else f"${totals.cost_usd:,.2f}"
+    dollars = totals.cost_usd or 0.0  # a price that is unknown is not shown, and neither is none
     over = totals.append_only_over
     beyond = f"; {counted(over, 'call')} of it would not have fitted into the window" if over else ""
     found = [
         Headline(
-            dollars if in_dollars else tokens(totals.cost),
-            "cost" if in_dollars else "cost, in tokens of uncached input",
-            f"as much as {tokens(totals.cost)} tokens of uncached input" if in_dollars else _unpriced(report),
+            _dollars(dollars) if dollars else tokens(totals.cost),
+            "cost" if dollars else "cost, in tokens of uncached input",
+            f"as much as {tokens(totals.cost)} tokens of uncached input" if dollars else _unpriced(report),
             f"Every call's tokens times their price relative to uncached input: {prices.read:g} read from the cache, "
             f"{prices.write:g} written to it, 1 neither, {prices.output:g} output. Summaries are included. Dollars are "
             "the sum of what each call cost, shown only where the price of every call is known.",
         ),
         Headline(
-            share(totals.cost, totals.append_only_cost),
+            f"≈ {share(totals.cost, totals.append_only_cost)}",
             "of the cost of append-only",
             f"≈ {tokens(totals.append_only_cost)} if nothing had been reduced{beyond}",
             "Append-only is this session's own events without reductions and with every result as large as its "
@@ -65,13 +64,17 @@ def _money(report: Report) -> tuple[Headline, ...]:
     if totals.optimum_cost is not None:
         found.append(
             Headline(
-                f"{totals.cost / (totals.optimum_cost or 1):.2f} times",
+                f"≈ {totals.cost / (totals.optimum_cost or 1):.2f} times",
                 "the hindsight optimum",
                 f"≈ {tokens(totals.optimum_cost)} for the cheapest compactions, had one known what came",
                 "The cheapest schedule of compactions for the same steps, found with all of them known.",
             )
         )
     return tuple(found)
+
+
+def _dollars(sum: float) -> str:
+    return f"${sum:.4f}" if sum < 1 else f"${sum:,.2f}"
 
 
 def _unpriced(report: Report) -> str:

@@ -16,7 +16,7 @@
     last: +cells[3].textContent,
     entry: +cells[4].textContent,
     handle: cells[5].textContent,
-    what: cells[6].textContent,
+    what: cells[6].textContent.trim(),
   }));
   const count = (number) => number.toLocaleString("en");
 
@@ -78,7 +78,7 @@
       line.append(make("i", "", `wh-${kind}`), `${kind} ≈ ${count(Math.round((size * tokens) / bytes))} tokens`);
       list.append(line);
     }
-    const remark = row.cells[9].textContent;
+    const remark = row.cells[9].textContent.trim();
     const head = `Call ${number}: ${row.cells[1].textContent}`;
     const facts = `${row.cells[2].textContent} tokens, ${row.cells[3].textContent} cached${remark ? "; " + remark : ""}`;
     panel.replaceChildren(make("h3", head), make("p", facts), strip, said, list);
@@ -107,7 +107,7 @@
   drawing.addEventListener("mousemove", (event) => {
     const row = rows[numberAt(event) - 1];
     if (!row) return;
-    const cells = [...row.cells].map((cell) => cell.textContent);
+    const cells = [...row.cells].map((cell) => cell.textContent.trim());
     const remark = cells[9] && `; ${cells[9]}`;
     byId("pointed").textContent = `call ${cells[0]}: ${cells[1]}: ${cells[2]} tokens, ${cells[3]} cached${remark}`;
   });

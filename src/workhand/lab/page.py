@@ -16,7 +16,7 @@ from importlib.resources import files
 
 from workhand.lab import colours, markup
 from workhand.lab.blocks import KINDS, MEANING, Block
-from workhand.lab.findings import WHYS
+from workhand.lab.findings import WHYS, Reduction
 from workhand.lab.headlines import counted, headlines
 from workhand.lab.markup import share, size
 from workhand.lab.report import REASONS, Call, Report
@@ -92,7 +92,7 @@ def _calls(report: Report) -> Iterator[str]:
         '</option><option value="cut">after a reduction</option><option value="again">re-reads</option>'
         '<option value="failed">failures</option></select></label> <span id="found" aria-live="polite"></span></p>'
     )
-    columns = ("call", "what it did", "context", "cached", "written", "new", "output", "planned", "cost", "remark")
+    columns = ("call", "what it did", "context", "cached", "written", "new", "output", "≈ planned", "cost", "remark")
     yield _table("calls", columns, (0, 2, 3, 4, 5, 6, 7, 8))
     for call in report.calls:
         kinds = " ".join(marks.get(call.number, ()))
@@ -133,40 +133,29 @@ def _remark(call: Call, marks: str) -> str:
 
 def _changes(report: Report) -> Iterator[str]:
     """List what was cut, what was asked to be summarised, and what the cache did not serve."""
-    yield "<section><h2>Reductions</h2>" + _table(
-        "reductions", ("before call", "what", "why", "took", "tokens removed", "sent anew", "costing"), (0, 4, 5, 6)
-    )
-    for each in report.reductions:
-        took = f"{counted(each.results, 'result')}, {counted(each.arguments, 'argument')}"
-        took = took if each.what == "compaction" else f"history; the whole is in {each.log_path}"
-        yield (
-            f"<tr><td>{_link(each.call, report)}<td>{each.what}<td>{markup.text(WHYS[each.why])}<td>{markup.text(took)}"
-            f"<td>≈ {each.removed_tokens:,}<td>≈ {each.rewritten_tokens:,}<td>≈ {each.cost:,.0f}"
-        )
-    yield _end(report.reductions, "Nothing was reduced.")
+    yield "<section><h2>Reductions</h2>"
+    columns: tuple[str, ...] = ("before call", "what", "why", "took", "tokens removed", "sent anew", "costing")
+    rows = [_reduction(each, report) for each in report.reductions]
+    yield _filled("reductions", columns, (0, 4, 5, 6), rows, "Nothing was reduced.")
     if report.summaries:
-        yield "<h3>Summaries asked for</h3>" + _table(
-            "summaries",
-            ("before call", "used", "input", "cached", "output", "cost", "refused because"),
-            (0, 2, 3, 4, 5),
-        )
-        for asked in report.summaries:
-            usage = asked.usage
-            yield (
-                f"<tr><td>{_link(asked.call, report)}<td>{'yes' if asked.accepted else 'no'}<td>{usage.input_tokens:,}"
-                f"<td>{usage.cached_tokens:,}<td>{usage.output_tokens:,}<td>{asked.cost:,.0f}"
-                f"<td>{markup.text(' '.join(asked.reasons))}"
-            )
-        yield "</tbody></table></div>"
-    misses = [call for call in report.calls if call.missed_tokens]
+        yield "<h3>Summaries asked for</h3>"
+        columns = ("before call", "used", "input", "cached", "output", "cost", "refused because")
+        rows = [
+            f"<td>{_link(asked.call, report)}<td>{'yes' if asked.accepted else 'no'}<td>{asked.usage.input_tokens:,}"
+            f"<td>{asked.usage.cached_tokens:,}<td>{asked.usage.output_tokens:,}<td>{asked.cost:,.0f}"
+            f"<td>{markup.text(' '.join(asked.reasons))}"
+            for asked in report.summaries
+        ]
+        yield _filled("summaries", columns, (0, 2, 3, 4, 5), rows, "")
     yield "</section><section><h2>Less cached than planned</h2>"
-    yield _table("misses", ("call", "planned", "cached", "not served", "because"), (0, 1, 2, 3))
-    for call in misses:
-        yield (
-            f"<tr><td>{_link(call.number, report)}<td>≈ {call.planned_tokens:,}<td>{call.cached_tokens:,}"
-            f"<td>≈ {call.missed_tokens:,}<td>{REASONS[call.reason]}"
-        )
-    yield _end(misses, "Every call was served what was planned.")
+    rows = [
+        f"<td>{_link(call.number, report)}<td>≈ {call.planned_tokens:,}<td>{call.cached_tokens:,}"
+        f"<td>≈ {call.missed_tokens:,}<td>{REASONS[call.reason]}"
+        for call in report.calls
+        if call.missed_tokens
+    ]
+    columns = ("call", "planned", "cached", "not served", "because")
+    yield _filled("misses", columns, (0, 1, 2, 3), rows, "Every call was served what was planned.")
     for broken in report.breaks:
         yield (
             f'<p class="loud">Unplanned break before call {_link(broken.call, report)}: piece {broken.piece}, byte '
@@ -175,29 +164,40 @@ def _changes(report: Report) -> Iterator[str]:
     yield "</section>"
 
 
+def _reduction(each: Reduction, report: Report) -> str:
+    took = f"{counted(each.results, 'result')}, {counted(each.arguments, 'argument')}"
+    took = took if each.what == "compaction" else f"history; the whole is in {each.log_path}"
+    return (
+        f"<td>{_link(each.call, report)}<td>{each.what}<td>{markup.text(WHYS[each.why])}<td>{markup.text(took)}"
+        f"<td>≈ {each.removed_tokens:,}<td>≈ {each.rewritten_tokens:,}<td>≈ {each.cost:,.0f}"
+    )
+
+
 def _work(report: Report) -> Iterator[str]:
+    """List what was read again, what of the previews was opened, and what failed."""
     yield "<section><h2>Re-reads</h2>"
-    yield _table("rereads", ("call", "read again", "which was shown as", "brought"), (0, 3))
-    for each in report.rereads:
-        yield (
-            f"<tr><td>{_link(each.call, report)}<td><code>{markup.text(each.path)}</code><td>{each.form}"
-            f"<td>{size(each.brought_bytes)}"
-        )
-    yield _end(report.rereads, "Nothing was read again.")
-    if report.previews:
-        yield _table("previews", ("tool", "previews", "opened", "share"), (1, 2, 3))
-        for tool in report.previews:
-            yield (
-                f"<tr><td>{markup.text(tool.tool)}<td>{tool.shown:,}<td>{tool.opened:,}"
-                f"<td>{share(tool.opened, tool.shown)}"
-            )
-        yield "</tbody></table></div>"
+    rows = [
+        f"<td>{_link(each.call, report)}<td><code>{markup.text(each.path)}</code><td>{each.form}"
+        f"<td>{size(each.brought_bytes)}"
+        for each in report.rereads
+    ]
+    columns: tuple[str, ...] = ("call", "read again", "which was shown as", "brought")
+    yield _filled("rereads", columns, (0, 3), rows, "Nothing was read again.")
+    yield "<h3>Previews</h3>"
+    rows = [
+        f"<td>{markup.text(each.tool)}<td>{each.shown:,}<td>{each.opened:,}<td>{share(each.opened, each.shown)}"
+        for each in report.previews
+    ]
+    columns = ("tool", "previews", "opened", "share")
+    yield _filled("previews", columns, (1, 2, 3), rows, "Every result entered in full.")
     yield "</section><section><h2>Failures</h2>"
-    yield _table("failures", ("call", "tool", "how it ended", "mended"), (0,))
-    for failure in report.failures:
-        mended = f"after {counted(failure.steps, 'call')}" if failure.steps is not None else "never"
-        yield (f"<tr><td>{_link(failure.call, report)}<td>{markup.text(failure.tool)}<td>{failure.how}<td>{mended}")
-    yield _end(report.failures, "Nothing failed.") + "</section>"
+    rows = [
+        f"<td>{_link(each.call, report)}<td>{markup.text(each.tool)}<td>{each.how}"
+        f"<td>{'never' if each.steps is None else 'after ' + counted(each.steps, 'call')}"
+        for each in report.failures
+    ]
+    yield _filled("failures", ("call", "tool", "how it ended", "mended"), (0,), rows, "Nothing failed.")
+    yield "</section>"
 
 
 def _blocks(report: Report) -> Iterator[str]:
@@ -245,8 +245,12 @@ def _table(id: str, columns: Iterable[str], numbers: Iterable[int]) -> str:
     return f'<div class="scroll"><table id="{id}" class="{right}"><thead><tr>{heads}</thead><tbody>'
 
 
-def _end(rows: Iterable[object], otherwise: str) -> str:
-    return "</tbody></table></div>" + ("" if any(True for _ in rows) else f'<p class="faint">{otherwise}</p>')
+def _filled(id: str, columns: Iterable[str], numbers: Iterable[int], rows: Iterable[str], otherwise: str) -> str:
+    """Write a table, or a sentence where it would be empty."""
+    written = [f"<tr>{row}" for row in rows]
+    if not written:
+        return f'<p class="faint">{otherwise}</p>'
+    return "\n".join((_table(id, columns, numbers), *written, "</tbody></table></div>"))
 
 
 def _link(number: int, report: Report) -> str:

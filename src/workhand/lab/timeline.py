@@ -194,7 +194,7 @@ def _thresholds(report: Report, layout: Layout, top: float) -> Iterator[str]:
         yield _line(layout.left, y, layout.left + layout.width, y, f"limit {names[0]}")
         yield _text(x, y - layout.font * 0.35, label, "halo limit-name")
         x += layout.font * 8 if layout is NARROW else 0  # side by side, where lines may be close
-    if far:
+    if far and (layout is WIDE or len(far) == len(named)):
         said = f"{', '.join(far)}: far above" if layout is WIDE else f"{far[-1]}: far above"
         yield _text(layout.left + layout.width - 6, layout.plot_top + layout.font, said, "halo faint end")
 
