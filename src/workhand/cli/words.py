@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from workhand.core.events import (
     Event,
     Forked,
+    HistorySummarized,
     LimitHit,
     LimitsChanged,
     ModelAnswered,
@@ -17,12 +18,15 @@ from workhand.core.events import (
     Paused,
     Plan,
     PlanChanged,
+    PrefixBroken,
+    PricesChanged,
     ResultsCompacted,
     Resumed,
     Rewound,
     SandboxOpened,
     SessionEnded,
     SessionStarted,
+    SummaryRejected,
     ToolCall,
     ToolReturned,
     ToolStarted,
@@ -32,6 +36,13 @@ from workhand.core.events import (
 LINE_CHARS = 100
 CONTROLS = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 HARMLESS = {code: 0x2400 + code if code < 0x20 else 0xFFFD for code in CONTROLS if chr(code) not in "\n\t"}
+WHYS = {
+    "rent": "keeping it had cost enough",
+    "cold": "the cache had expired",
+    "trigger": "the context was long",
+    "cliff": "before a higher price",
+    "overflow": "the prompt did not fit",
+}
 SHOWN_FIRST = ("command", "path", "text", "goal", "regex", "glob", "shell")
 
 
@@ -48,8 +59,8 @@ def line(event: Event) -> str:
             return short(text)
         case PlanChanged(plan):
             return phase_line(plan)
-        case ResultsCompacted(ids):
-            return f"{len(ids)} older results compacted; their originals are kept"
+        case ResultsCompacted() | HistorySummarized() | SummaryRejected() | PrefixBroken() | PricesChanged():
+            return _context_line(event)
         case SessionEnded(reason, detail):
             return f"{reason}{': ' + detail if detail else ''}"
         case ModelRetried(reason, attempt, delay_s):
@@ -59,6 +70,24 @@ def line(event: Event) -> str:
         case SandboxOpened(backend, isolation, limits):
             return f"{backend}, isolation {isolation}, limits by {limits}"
     return _bookkeeping_line(event)
+
+
+def _context_line(event: Event) -> str:
+    """Say what happened to the context."""
+    match event:
+        case ResultsCompacted(ids, arguments=arguments, why=why):
+            calls = f", {len(arguments)} calls shortened" if arguments else ""
+            reason = f" ({WHYS[why]})" if why else ""
+            return f"{len(ids)} older results compacted{calls}; their originals are kept{reason}"
+        case HistorySummarized(until, _, log_path, why=why):
+            return f"what happened before {until} is summarised ({WHYS[why]}); the whole is in {log_path}"
+        case SummaryRejected(reasons):
+            return f"a summary was not used: {short(' '.join(reasons))}"
+        case PrefixBroken(piece, byte, reason):
+            return f"the cache was broken without a plan at piece {piece}, byte {byte}: {reason}"
+        case PricesChanged(prices):
+            return f"of uncached input: write {prices.write:g}, read {prices.read:g}, output {prices.output:g}"
+    return ""
 
 
 def _bookkeeping_line(event: Event) -> str:

@@ -50,7 +50,8 @@ def request(prompt: Prompt, mask: Mask, server: Server, form: Form, *, session: 
     if not native:
         messages.insert(0, _system_with_tools(prompt.body[0], prompt.body[1]))
     if prompt.tail:
-        recited = prompt.tail if server.tail_role == "system" else f"[plan]\n{prompt.tail}"
+        as_it_is = server.tail_role == "system" or prompt.tail.startswith("[")
+        recited = prompt.tail if as_it_is else f"[plan]\n{prompt.tail}"
         messages.append(encode({"content": recited, "role": server.tail_role}))
     parts = {
         server.limit_name: encode(prompt.answer_tokens_max),
