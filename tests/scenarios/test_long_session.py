@@ -15,7 +15,7 @@ import pytest
 from tests.cli.command import BEGIN, DELIVER, PLAN, Workhand, shell
 from workhand.cli import wiring
 from workhand.cli.settings import Settings
-from workhand.core.events import ModelAnswered, ResultsCompacted, ToolReturned
+from workhand.core.events import HistorySummarized, ModelAnswered, ResultsCompacted, ToolReturned
 from workhand.core.log import Entry, Log
 
 pytestmark = pytest.mark.usefixtures("require_bubblewrap")
@@ -105,7 +105,7 @@ def assert_stays_small(record: tuple[Entry, ...]) -> None:
     policy = Log.of(record).policy
     asked = [entry.event.usage.input_tokens for entry in record if isinstance(entry.event, ModelAnswered)]
     assert max(asked) <= policy.window.trigger + policy.observation_tokens_max
-    assert any(isinstance(entry.event, ResultsCompacted) for entry in record)
+    assert any(isinstance(entry.event, ResultsCompacted | HistorySummarized) for entry in record)
 
 
 def effects(workhand: Workhand, session: str) -> list[int]:
