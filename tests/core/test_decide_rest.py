@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.core.playbook import (
@@ -18,7 +20,7 @@ from tests.core.playbook import (
     ran,
     returned,
 )
-from workhand.core.decide import NO_CALL, AskModel, Command, Finished, Record, WaitForUser, decide
+from workhand.core.decide import NO_CALL, RECALIBRATE, AskModel, Command, Finished, Record, WaitForUser, decide
 from workhand.core.events import (
     Forked,
     LimitsChanged,
@@ -31,7 +33,7 @@ from workhand.core.events import (
     SessionEnded,
     UserSaid,
 )
-from workhand.core.policy import Limits
+from workhand.core.policy import Limits, Rules
 
 ASKED = ran("c1", "message_ask")
 DELIVERED = ran("c1", "message_result")
@@ -145,3 +147,23 @@ def test_changed_limits_lift_a_limit_and_nothing_else(playbook: tuple[Part, ...]
 )
 def test_answers_that_lead_nowhere_end_a_session(playbook: tuple[Part, ...], command: Command) -> None:
     assert decide(log(*BEGUN, *playbook), POLICY) == command
+
+
+def repeated(count: int, *after: Part) -> Command:
+    """Decide after as many calls of one tool in a row."""
+    calls = [ran(f"c{number}", "file_read", f'{{"path":"{number}"}}') for number in range(count)]
+    return decide(log(*BEGUN, *calls, *after), POLICY)
+
+
+def test_after_many_like_actions_in_a_row_the_model_is_asked_to_look_up() -> None:
+    notice = NoticeGiven(RECALIBRATE.format(count=8, tool="file_read"))
+    assert repeated(7) == AskModel(ANYTHING)
+    assert repeated(8) == Record((notice,))
+    assert repeated(8, notice) == AskModel(ANYTHING)
+    assert repeated(8, ran("d", "shell_run")) == AskModel(ANYTHING)
+
+
+def test_looking_up_can_be_switched_off() -> None:
+    quiet = replace(POLICY, rules=Rules(recalibrate_after=0))
+    calls = [ran(f"c{number}", "file_read", f'{{"path":"{number}"}}') for number in range(20)]
+    assert decide(log(*BEGUN, *calls, policy=quiet), quiet) == AskModel(ANYTHING)

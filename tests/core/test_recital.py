@@ -56,3 +56,27 @@ def test_when_the_plan_is_recited(playbook: tuple[Part, ...], words: str) -> Non
 def test_a_policy_may_wait_until_the_plan_was_last_in_view_some_calls_ago() -> None:
     calls = [ran("c1", "shell_run"), ran("c2", "shell_run")]
     assert [recite(log(*BEGUN, *calls[:count]), PATIENT) for count in range(3)] == ["", "", RECITAL]
+
+
+def test_the_phases_to_come_are_recited_by_their_weight() -> None:
+    phases = (Phase("look"), Phase("tidy"), Phase("test", 3), Phase("write", 2))
+    assert describe(Plan("a report", phases)).endswith("Then: test (weight 3); write (weight 2); tidy")
+
+
+LASTING = replace(POLICY, recite_errors=True)
+FAILED = ran("x1", "shell_run", ok=False)
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        pytest.param((FAILED,), True, id="the latest failure"),
+        pytest.param((FAILED, ran("r1", "file_read")), True, id="while other tools succeed"),
+        pytest.param((FAILED, ran("x2", "shell_run")), False, id="until the same tool does"),
+        pytest.param((FAILED, UserSaid("Leave it.")), False, id="or the user says something"),
+        pytest.param((ran("x0", "shell_run"), FAILED), True, id="after a success"),
+    ],
+)
+def test_a_failure_is_recited_until_it_is_mended(after: tuple[Part, ...], told: bool) -> None:
+    said = recite(log(*BEGUN, *after, policy=LASTING), LASTING)
+    assert said == RECITAL + ("\nNot mended yet: shell_run: done" if told else "")

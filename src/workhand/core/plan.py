@@ -14,6 +14,7 @@ from workhand.core.events import Phase, Plan
 
 TOOL = "plan_update"
 PHASES_MAX = 30
+WEIGHT_MAX = 9
 
 
 def read_plan(arguments: str) -> Plan | str:
@@ -34,4 +35,12 @@ def read_plan(arguments: str) -> Plan | str:
         return "each phase must be a short title in text."
     if isinstance(done, bool) or not isinstance(done, int) or not 0 <= done <= len(titles):
         return f"done must be the number of finished phases, from 0 to {len(titles)}, not {done!r}."
-    return Plan(goal.strip(), tuple(Phase(title) for title in named), done)
+    weights = stated.get("weights") or [1] * len(titles)
+    if not isinstance(weights, list) or len(weights) != len(titles) or not all(map(_is_weight, weights)):
+        return f"weights must be a whole number from 1 to {WEIGHT_MAX} for each of the {len(titles)} phases."
+    phases = (Phase(title, int(str(weight))) for title, weight in zip(named, weights, strict=True))
+    return Plan(goal.strip(), tuple(phases), done)
+
+
+def _is_weight(stated: Json) -> bool:
+    return isinstance(stated, int) and not isinstance(stated, bool) and 1 <= stated <= WEIGHT_MAX

@@ -60,7 +60,7 @@ def describe(plan: Plan) -> str:
         f"Goal: {_cut(plan.goal, GOAL_CHARS_MAX)}",
         f"Now: phase {plan.done + 1} of {total}: {_cut(plan.current.title, TITLE_CHARS_MAX)}",
     ]
-    following = plan.phases[plan.done + 1 :]
+    following = sorted(plan.phases[plan.done + 1 :], key=lambda phase: -phase.weight)
     if following:
         titles = "; ".join(_phase(phase) for phase in following[:PHASES_SHOWN])
         more = f"; and {len(following) - PHASES_SHOWN} more" if len(following) > PHASES_SHOWN else ""

@@ -35,6 +35,12 @@ def _speaking() -> tuple[ToolSpec, ...]:
                     "items": {"type": "string", "minLength": 1, "maxLength": 200},
                 },
                 "done": {"type": "integer", "minimum": 0, "maximum": 30, "description": "number of finished phases"},
+                "weights": {
+                    "type": "array",
+                    "maxItems": 30,
+                    "items": {"type": "integer", "minimum": 1, "maximum": 9},
+                    "description": "how much each phase matters; default 1",
+                },
             },
             ("goal", "phases", "done"),
             "pure",
