@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -122,8 +123,9 @@ def running(pid: int) -> list[int]:
     found, waiting = [], [pid]
     while waiting:
         found.append(waiting.pop())
-        children = Path(f"/proc/{found[-1]}/task/{found[-1]}/children")
-        waiting += [int(child) for child in children.read_text().split()] if children.exists() else []
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            children = Path(f"/proc/{found[-1]}/task/{found[-1]}/children").read_text()
+            waiting += [int(child) for child in children.split()]
     return found
 
 
