@@ -162,6 +162,24 @@ def test_deepagents_first_cuts_old_arguments_of_calls_that_write_files() -> None
     ]
 
 
+def test_what_deepagents_cut_from_arguments_is_in_no_file_when_the_rest_is_summarised() -> None:
+    long = json.dumps({"content": "w" * 19 + " x" * 1_500})
+    _, context = begin("deepagents", 4_000)
+    for part in (Said("user", "task"), Answer("", (Call("w1", "write_file", long),)), Returned("w1", "written")):
+        context.take(part)
+    for part in (*turn(1, 1_600), *turn(2, 400)):
+        context.take(part)
+    (_,) = context.requests(cold=False)
+    assert (context.removed.tokens, context.removed.restorable, context.removed.events) == (1_499, 0, 1)
+    for part in (*turn(3, 1_600), *turn(4, 400)):
+        context.take(part)
+    asked, request = context.requests(cold=False)
+    kept = 5 + 8 + 5 + 5 + 1_600 + 5 + 400 + 5 + 1_600  # the cut call has four words left
+    assert sum(block.tokens for block in asked.blocks) == kept
+    assert (context.removed.tokens, context.removed.restorable, context.removed.events) == (1_499 + kept, kept, 2)
+    assert len(request.blocks) == 4  # the prefix, the summary, and one turn
+
+
 def test_deepagents_shows_five_lines_of_either_end_of_a_very_large_result() -> None:
     lines = [f"line{number}" + "y" * 2_000 for number in range(60)]
     texts, context = begin("deepagents", 100_000)
@@ -209,6 +227,11 @@ def test_openhands_comes_down_to_half_of_a_full_window_and_shows_its_summariser_
     ]
 
 
+def test_openhands_marks_the_newest_message_that_is_not_the_models() -> None:
+    parts: list[Part] = [Said("user", "task"), *turn(1, 6), Answer("thinking"), Answer("done")]
+    assert sent("openhands", parts, limit=5_000)[-1] == "P* | task | look1 | r1* | thinking"
+
+
 def test_codex_keeps_what_the_user_said_and_asks_behind_the_conversation() -> None:
     parts: list[Part] = [
         Said("user", "task"),
@@ -242,8 +265,8 @@ def test_langchain_keeps_twenty_messages_and_asks_no_model_when_the_user_has_bee
 
 def test_langchain_shows_its_summariser_what_follows_the_latest_message_of_the_user() -> None:
     turns: list[Part] = [part for number in range(3, 15) for part in turn(number, 500)]
-    start: list[Part] = [Said("user", "task"), *turn(1, 2_000), Said("user", "more"), *turn(2, 2_500)]
-    lines = sent("langchain", [*start, *turns, Answer("done")], limit=9_500)
+    start: list[Part] = [Said("user", "task"), *turn(0, 3_000), *turn(1, 1_000), Said("user", "more"), *turn(2, 2_500)]
+    lines = sent("langchain", [*start, *turns, Answer("done")], limit=11_500)
     new = " | ".join(f"look{number} | r{number}" for number in range(3, 13))
     assert breaks(lines) == ["summarise: more | look2 | r2", f"P* | [summary 1] | {new}*"]
 

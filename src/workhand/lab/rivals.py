@@ -16,9 +16,10 @@ from typing import TypeAlias
 from workhand.errors import ConfigError
 from workhand.lab.clearing import KEPT_FULL, Clear, Drop, Moving, OldestHalf
 from workhand.lab.contexts import AppendOnly, Context
+from workhand.lab.offloading import DeepAgents, Strands
 from workhand.lab.ours import begun, read_changes
 from workhand.lab.request import Block, Prices
-from workhand.lab.summarising import Codex, DeepAgents, LangChain, OpenHands, Strands
+from workhand.lab.summarising import Codex, LangChain, OpenHands
 from workhand.lab.texts import Texts
 
 Begin: TypeAlias = Callable[[Texts, Block], Context]

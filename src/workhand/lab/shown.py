@@ -10,14 +10,16 @@ takes that away.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from workhand.lab.contexts import SUMMARY_TOKENS, Removed, stand_in
+from workhand.lab.contexts import ASK_TOKENS, SUMMARY_TOKENS, Removed, stand_in
 from workhand.lab.request import Block, Request
 from workhand.lab.texts import Texts
 from workhand.lab.trace import Answer, Part, Returned, Said
+
+CHARS_PER_TOKEN = 4  # as the modelled systems estimate
 
 Role: TypeAlias = Literal["user", "answer", "result", "summary"]
 Marks: TypeAlias = Literal["tail", "user", "none"]
@@ -149,6 +151,12 @@ def boundary_from(pieces: Sequence[Piece], index: int) -> int:
     """Give the first boundary that is not before ``index``."""
     found = boundaries(pieces)
     return found[min(len(found) - 1, bisect_left(found, index))]
+
+
+def apart(pieces: Iterable[Piece], *, cold: bool) -> Request:
+    """Give the request for a summary in a prompt of its own, without marks."""
+    blocks = tuple(block for piece in pieces for block in piece.blocks)
+    return Request(blocks, (), ASK_TOKENS, SUMMARY_TOKENS, cold)
 
 
 def newest_within(pieces: Sequence[Piece], tokens: int) -> int:
