@@ -107,19 +107,20 @@ class OldestHalf:
     def requests(self, *, cold: bool) -> tuple[Request, ...]:
         shown = self._shown
         if shown.tokens > self._limit:
-            full = sum(piece.role == "result" and piece.full for piece in shown.pieces)
-            chosen = _stale(shown.pieces, KEPT_FULL)[: (full + 1) // 2]
+            forms = {index: self._pointer(shown.pieces[index]) for index in _stale(shown.pieces, KEPT_FULL)}
+            shorter = [index for index, form in forms.items() if form.tokens < shown.pieces[index].tokens]
+            chosen = shorter[: (len(shorter) + KEPT_FULL + 1) // 2]
             self.removed.events += bool(chosen)
             for index in chosen:
-                piece = shown.pieces[index]
-                form = shown.form(piece, f"[compacted: the whole result is in the file results/{piece.call}.txt]")
-                if form.tokens < piece.tokens:
-                    self._pointers.add(piece.call)
-                    shown.put(index, form, restorable=True)
+                self._pointers.add(shown.pieces[index].call)
+                shown.put(index, forms[index], restorable=True)
         return (shown.request(cold=cold, marks="tail"),)
 
     def points_to(self, part: Returned) -> bool:
         return part.call in self._pointers
+
+    def _pointer(self, piece: Piece) -> Piece:
+        return self._shown.form(piece, f"[compacted: the whole result is in the file results/{piece.call}.txt]")
 
 
 class Drop:
