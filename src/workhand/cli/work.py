@@ -309,6 +309,7 @@ def _report(log: Log, session: str, place: places.Place, view: View) -> int:
     if ended and log.index(SessionEnded) > log.index(UserSaid, Resumed):
         raised = f" `workhand resume {session} --max-...` raises it and goes on." if ended.reason == "limit" else ""
         view.say(f"Session {session}: {words.line(ended)}.{raised} {used}.")
+        view.say(_context_words(log, session))
         return ENDED[ended.reason]
     if failed and log.index(ModelFailed) > log.index(UserSaid, ModelAnswered):
         view.say(f"Session {session}: {failed.message} `workhand resume {session}` tries again. {used}.")
@@ -318,6 +319,21 @@ def _report(log: Log, session: str, place: places.Place, view: View) -> int:
         return PAUSED
     view.say(f"Session {session} waits for you: `workhand say {session} TEXT`. {used}.")
     return WAITING
+
+
+def _context_words(log: Log, session: str) -> str:
+    """Say in one line what the context cost, and where more of it is."""
+    from workhand.lab.markup import share
+    from workhand.lab.report import report
+
+    found = report(log)
+    cost = share(found.totals.cost, found.totals.append_only_cost)
+    removed = f"{len(found.reductions)} reductions, " if found.reductions else ""
+    broken = len(found.breaks)
+    return (
+        f"Context: about {cost} of what append-only would have cost, {removed}{broken} unplanned breaks; "
+        f"`workhand show {session} --context` draws it."
+    )
 
 
 def delivered(log: Log, place: places.Place) -> list[Path]:
