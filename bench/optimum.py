@@ -16,7 +16,7 @@ from dataclasses import replace
 from statistics import median
 from typing import TypeVar
 
-from workhand.lab.optimum import Instance, Result, Schedule, Step, cost, lower_bound, optimum
+from workhand.lab.hindsight.optimum import Instance, Result, Schedule, Step, cost, lower_bound, optimum
 from workhand.lab.request import Prices
 
 CALLS = 300

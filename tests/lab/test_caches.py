@@ -6,8 +6,8 @@ import pytest
 
 from workhand.errors import ConfigError
 from workhand.lab.caches import named
-from workhand.lab.compactions import Event, bills
-from workhand.lab.optimum import Instance, Result, Step
+from workhand.lab.hindsight.compactions import Event, bills
+from workhand.lab.hindsight.optimum import Instance, Result, Step
 from workhand.lab.request import Billed, Block, Request
 
 

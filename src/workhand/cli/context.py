@@ -21,12 +21,12 @@ from workhand.core.events import ModelAnswered, ResultsCompacted
 from workhand.core.log import Log
 from workhand.core.render import render
 from workhand.errors import ConfigError
-from workhand.lab.blocks import KINDS, Kind
-from workhand.lab.findings import WHYS, Reduction
-from workhand.lab.headlines import counted, headlines
-from workhand.lab.hindsight import cheapest
-from workhand.lab.markup import tokens
-from workhand.lab.report import REASONS, Call, Report, report
+from workhand.lab.hindsight.instances import cheapest
+from workhand.lab.report.account import REASONS, Call, Report, report
+from workhand.lab.report.blocks import KINDS, Kind
+from workhand.lab.report.findings import WHYS, Reduction
+from workhand.lab.report.headlines import counted, headlines
+from workhand.lab.report.markup import tokens
 
 if TYPE_CHECKING:
     from workhand.core.canonical import Json
@@ -56,11 +56,11 @@ def show(log: Log, session: str, *, as_json: bool, html: Path | None, svg: Path 
     """Show the context of a session, or write it to files; ``-`` is standard output."""
     found = report(log, cheapest)
     if html is not None:
-        from workhand.lab.page import page
+        from workhand.lab.report.page import page
 
         _write(html, page(found, session))
     if svg is not None:
-        from workhand.lab import timeline
+        from workhand.lab.report import timeline
 
         _write(svg, timeline.svg(found, f"Context of session {session}"))
     if as_json:

@@ -100,7 +100,7 @@ def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 def _generated(stated: str) -> tuple[Trace, ...]:
-    from workhand.lab.generator import generate
+    from workhand.lab.synthetic.generator import generate
 
     _, *parts = stated.split(":")
     seed, sessions, kind = (*parts, *("7", "40", "mixed")[len(parts) :])[:3]

@@ -323,8 +323,8 @@ def _report(log: Log, session: str, place: places.Place, view: View) -> int:
 
 def _context_words(log: Log, session: str) -> str:
     """Say in one line what the context cost, and where more of it is."""
-    from workhand.lab.markup import share
-    from workhand.lab.report import report
+    from workhand.lab.report.account import report
+    from workhand.lab.report.markup import share
 
     found = report(log)
     cost = share(found.totals.cost, found.totals.append_only_cost)

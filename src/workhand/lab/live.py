@@ -17,7 +17,7 @@ from workhand.core.policy import Policy
 from workhand.core.render import render
 from workhand.errors import ContextOverflow
 from workhand.lab.caches import named
-from workhand.lab.contexts import Workhand
+from workhand.lab.policies.contexts import Workhand
 from workhand.lab.request import Block, Request
 from workhand.lab.texts import Texts
 from workhand.lab.trace import Answer, Trace

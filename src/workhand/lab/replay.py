@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from workhand.lab.contexts import Context
+from workhand.lab.policies.contexts import Context
 from workhand.lab.request import Block, Cache, Prices, Request
 from workhand.lab.texts import Texts, needs, texts_of
 from workhand.lab.trace import Answer, Call, Part, Returned, Said, Trace

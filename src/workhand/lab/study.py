@@ -16,11 +16,11 @@ from hashlib import sha256
 from itertools import pairwise
 
 from workhand.lab.caches import named as cache_named
-from workhand.lab.hindsight import instance_of
-from workhand.lab.optimum import lower_bound
+from workhand.lab.hindsight.instances import instance_of
+from workhand.lab.hindsight.optimum import lower_bound
+from workhand.lab.policies.rivals import named as policy_named
 from workhand.lab.replay import Account, Terms, replay
 from workhand.lab.request import Prices
-from workhand.lab.rivals import named as policy_named
 from workhand.lab.texts import Texts, counter, needs
 from workhand.lab.trace import Answer, Trace
 

@@ -1,0 +1,1 @@
+"""The cheapest schedule of compactions, had one known what comes."""

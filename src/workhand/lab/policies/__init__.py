@@ -1,0 +1,1 @@
+"""Ways of keeping the context, ours and others', as what a replay runs."""

@@ -1,0 +1,1 @@
+"""The context of one session: accounted for, drawn, and written as a page."""

@@ -1,0 +1,1 @@
+"""Sessions made from a seed, of the kinds that were recorded."""
