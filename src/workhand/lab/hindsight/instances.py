@@ -1,7 +1,7 @@
 """A recorded session as an instance for the hindsight optimum.
 
-Sizes are those that our own requests have: each result as it is rendered in full
-and in compact form, so that the bound and the policies speak of the same tokens.
+A result's full size is that of its text alone, which no request can go below, and
+its compact size that of our own pointer.
 A session that the recorded agent cleared is several instances, one after the other.
 """
 
@@ -13,7 +13,6 @@ from workhand.core.compaction import candidate
 from workhand.core.events import ToolCall, ToolReturned
 from workhand.core.gate import as_brought
 from workhand.core.ports import Outcome
-from workhand.core.variation import SUCCEEDED
 from workhand.lab.hindsight.compactions import Instance, Result, Step
 from workhand.lab.hindsight.optimum import optimum
 from workhand.lab.replay import Terms
@@ -81,9 +80,9 @@ def _output(answer: Answer, texts: Texts) -> int:
 
 
 def _result(part: Returned, tool: str, texts: Texts) -> Result:
-    """Give a result's two forms, as our requests would have them; what is never compacted has only one."""
+    """Give the sizes of a result's two forms; what is never compacted has only one."""
     outcome = Outcome("", tool, part.text.encode(errors="replace"), part.ok)
     seen = as_brought(ToolCall(part.call, tool, "{}"), outcome)
-    full = min(texts.block(f"{words.format(tool=tool)}\n{seen.full}").tokens for words in SUCCEEDED)
+    full = texts.block(part.text).tokens
     stale = candidate(None, ToolReturned(part.call, seen))
     return Result(full, min(full, texts.block(f"[compacted] {seen.compact}").tokens) if stale else full)
