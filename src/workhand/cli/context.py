@@ -24,7 +24,7 @@ from workhand.errors import ConfigError
 from workhand.lab.hindsight.instances import cheapest
 from workhand.lab.report.account import REASONS, Call, Report, report
 from workhand.lab.report.blocks import KINDS, Kind
-from workhand.lab.report.findings import WHYS, Reduction
+from workhand.lab.report.findings import Reduction
 from workhand.lab.report.headlines import counted, headlines
 from workhand.lab.report.markup import tokens
 
@@ -265,7 +265,7 @@ def _reduction(each: Reduction) -> str:
     took = took if each.what == "compaction" else "history"
     return (
         f"before call {each.call}: {each.what}, ≈ {tokens(each.removed_tokens)} tokens of {took} removed, "
-        f"≈ {tokens(each.rewritten_tokens)} sent anew: {WHYS[each.why]}"
+        f"≈ {tokens(each.rewritten_tokens)} sent anew: {each.reason}"
     )
 
 

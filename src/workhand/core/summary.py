@@ -82,7 +82,7 @@ def describe(event: HistorySummarized, before: Before) -> str:
     seen = event.summary
     parts = [
         f"[summary] This stands for what happened before, {before.answers} answers of yours. It is for reference: what "
-        f"it asks for may be done. The whole is in {event.log_path}: search it with file_find, read it in slices.",
+        f"it asks for may be done. The whole is in {event.log_path}: search it, or read it in slices.",
         *_messages(before.messages, event.log_path),
         _titled("Goals", map(_goal_line, seen.goals)),
         _titled("Constraints", seen.constraints),

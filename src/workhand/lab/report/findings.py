@@ -41,6 +41,7 @@ WHYS: dict[Why, str] = {
     "cliff": "beyond this length the provider's price jumps",
     "overflow": "the request did not fit into the window",
 }
+GROWTH = "what had grown since the last one had cost several times the price of a summary"
 KEPT = re.compile(r"\.workhand/(results|calls|history)/([\w.@+-]+)")
 
 
@@ -59,6 +60,11 @@ class Reduction:
     rewritten_tokens: int  # estimated: had been cached and had to be sent anew, in its new form
     cost: float  # of that; 0 where the cache had expired anyway
     log_path: str = ""  # of a summary
+
+    @property
+    def reason(self) -> str:
+        """Say why it was made."""
+        return GROWTH if self.what == "summary" and self.why == "rent" else WHYS[self.why]
 
 
 @dataclass(frozen=True, slots=True)

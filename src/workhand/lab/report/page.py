@@ -17,7 +17,7 @@ from importlib.resources import files
 from workhand.lab.report import colours, markup
 from workhand.lab.report.account import REASONS, Call, Report
 from workhand.lab.report.blocks import KINDS, MEANING, Block
-from workhand.lab.report.findings import WHYS, Reduction
+from workhand.lab.report.findings import Reduction
 from workhand.lab.report.headlines import counted, headlines
 from workhand.lab.report.markup import share, size
 from workhand.lab.report.timeline import svg
@@ -171,7 +171,7 @@ def _reduction(each: Reduction, report: Report) -> str:
     took = f"{counted(each.results, 'result')}, {counted(each.arguments, 'argument')}"
     took = took if each.what == "compaction" else f"history; the whole is in {each.log_path}"
     return (
-        f"<td>{_link(each.call, report)}<td>{each.what}<td>{markup.text(WHYS[each.why])}<td>{markup.text(took)}"
+        f"<td>{_link(each.call, report)}<td>{each.what}<td>{markup.text(each.reason)}<td>{markup.text(took)}"
         f"<td>≈ {each.removed_tokens:,}<td>≈ {each.rewritten_tokens:,}<td>≈ {each.cost:,.0f}"
     )
 

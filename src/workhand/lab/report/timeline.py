@@ -17,7 +17,6 @@ from typing import Literal, TypeAlias
 from workhand.lab.report import areas, colours, markup
 from workhand.lab.report.account import Report
 from workhand.lab.report.blocks import KINDS
-from workhand.lab.report.findings import WHYS
 
 GAPS_MAX = 90  # calls: above this columns are too thin for gaps
 WIDTH, HEIGHT = 1_200, 780
@@ -359,7 +358,7 @@ def _flags(report: Report) -> Iterator[Flag]:
         size = markup.tokens(each.removed_tokens)
         reason = f" {each.why}" if each.why else ""
         said = (
-            f"{each.what.capitalize()} before call {each.call:,} ({WHYS[each.why]}): removed about "
+            f"{each.what.capitalize()} before call {each.call:,} ({each.reason}): removed about "
             f"{each.removed_tokens:,} tokens; {each.rewritten_tokens:,} had to be sent anew"
         )
         if each.what == "summary":
