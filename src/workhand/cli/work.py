@@ -168,7 +168,7 @@ async def _run(settings: Settings, task: Task) -> int:
                 _greet(view, session, place, opened, name)
                 for entry in await store.read(session):
                     view(entry)
-                return await _follow(store, session, place, opened, view)
+                return await _follow(settings, store, session, place, opened, view)
         except BaseException:
             if session not in [row.id for row in await store.sessions()]:
                 places.remove(settings, session)
@@ -211,7 +211,6 @@ async def _say(settings: Settings, prefix: str, text: str, later: bool, as_json:
 
 async def _carry_on(settings: Settings, store: SqliteStore, session: str, as_json: bool) -> int:
     from workhand.cli import wiring
-    from workhand.cli.gate import learn
     from workhand.cli.view import open_view
 
     log = Log.of(await store.read(session))
@@ -222,17 +221,18 @@ async def _carry_on(settings: Settings, store: SqliteStore, session: str, as_jso
         wiring.open_session(store, session, place, log.policy, model, view) as opened,
     ):
         _greet(view, session, place, opened, log.policy.model)
-        try:
-            return await _follow(store, session, place, opened, view)
-        finally:
-            learn(settings, Log.of(await store.read(session)), since=log.head)
+        return await _follow(settings, store, session, place, opened, view)
 
 
-async def _follow(store: SqliteStore, session: str, place: places.Place, opened: Opened, view: View) -> int:
+async def _follow(
+    settings: Settings, store: SqliteStore, session: str, place: places.Place, opened: Opened, view: View
+) -> int:
     """Wake the session, and again after each answer of the person; give the exit code."""
+    from workhand.cli.gate import learn
     from workhand.cli.wiring import this_process
 
     log: Log | None = None
+    since = len(await store.read(session))
     asking = Asking()
     with view:
         async with anyio.create_task_group() as group:
@@ -245,6 +245,7 @@ async def _follow(store: SqliteStore, session: str, place: places.Place, opened:
                     break
                 await store.post(session, UserSaid(answer))
             group.cancel_scope.cancel()
+    learn(settings, Log.of(await store.read(session)), since=since)
     if log is None:
         view.say(f"Left at once; nothing is lost: `workhand resume {session}` goes on.")
         return PAUSED
