@@ -245,6 +245,7 @@ async def _follow(
                     break
                 await store.post(session, UserSaid(answer))
             group.cancel_scope.cancel()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is durable: what is left is to say how it stands
     learn(settings, Log.of(await store.read(session)), since=since)
     if log is None:
         view.say(f"Left at once; nothing is lost: `workhand resume {session}` goes on.")
