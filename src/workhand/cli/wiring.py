@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -153,16 +153,20 @@ async def new_policy(
 
 
 def _economy(settings: Settings, name: str) -> executor.Economy:
-    """Give prices, rules and what was learned: where a price is unknown, those of the policy's defaults hold."""
+    """Give prices, rules and what was learned: where a price is unknown, those of the policy's defaults hold.
+
+    The local model is asked for no summary: it cannot write one.
+    """
     from workhand.cli.gate import learned
     from workhand.core.reopening import rates
     from workhand.models.prices import relative
 
     provider, _, model = name.partition(":")
-    known = LOCAL_PRICES if provider == "local" else relative(model, settings.openai_chat.base_url)
+    local = provider == "local"
+    known = LOCAL_PRICES if local else relative(model, settings.openai_chat.base_url)
     return executor.Economy(
         prices=known or Prices(),
-        rules=settings.context,
+        rules=replace(settings.context, summaries=False) if local else settings.context,
         reopen_rates=rates(learned(settings), settings.context),
         pre_rot_tokens=settings.openai_chat.pre_rot_tokens or PRE_ROT_TOKENS,
     )
