@@ -48,6 +48,7 @@ class Peer:
 
 
 PEERS = (
+    Peer("workhand", "", "drive_workhand.py"),
     Peer("plain_openai", "plain", "drive_plain_openai.py", windowed=False),
     Peer("plain_anthropic", "plain", "drive_plain_anthropic.py", windowed=False),
     Peer("strands", "strands", "drive_strands.py"),
@@ -119,13 +120,14 @@ def arguments() -> argparse.Namespace:
 
 
 def chosen(packages: str, added: list[str], environments: Path) -> list[tuple[Peer, tuple[str, ...]]]:
-    """Give each wanted driver and the command that starts it; the plain loop is what all are compared with."""
-    wanted = {"plain_openai", *packages.split(",")} if packages else {peer.name for peer in PEERS}
+    """Give each wanted driver and the command that starts it; workhand and the plain loop are always among them."""
+    wanted = {"workhand", "plain_openai", *packages.split(",")} if packages else {peer.name for peer in PEERS}
     if unknown := wanted - {peer.name for peer in PEERS} - {""}:
         raise SystemExit(f"there is no package {sorted(unknown)[0]!r}; there are {', '.join(p.name for p in PEERS)}")
     found: list[tuple[Peer, tuple[str, ...]]] = []
     for peer in PEERS:
-        python = (environments / peer.environment / "bin" / "python").absolute()
+        installed = environments / peer.environment / "bin" / "python"
+        python = installed.absolute() if peer.environment else Path(sys.executable)
         if peer.name in wanted and python.exists():
             found.append((peer, (str(python), "-P", str(HERE / peer.driver))))
         elif peer.name in wanted:
@@ -138,7 +140,8 @@ def chosen(packages: str, added: list[str], environments: Path) -> list[tuple[Pe
 
 def print_versions(environments: Path, peers: list[Peer]) -> None:
     names = sorted({peer.environment for peer in peers if peer.environment})
-    subprocess.run([str(HERE / "install"), str(environments), *names], stdout=sys.stderr, check=False)
+    if names:
+        subprocess.run([str(HERE / "install"), str(environments), *names], stdout=sys.stderr, check=False)
 
 
 def sample(traces: Path, singles: int, long: int, out: Path) -> dict[str, list[Path]]:
