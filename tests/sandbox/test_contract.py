@@ -10,6 +10,7 @@ import signal
 import anyio
 import pytest
 
+from tests.sandbox.conftest import Opener
 from workhand.core.ports import Delta, Executed, FileStatus
 from workhand.errors import SandboxLost
 from workhand.sandbox.client import DaemonSandbox
@@ -109,6 +110,13 @@ async def test_the_environment_of_the_host_does_not_come_along(sandbox: DaemonSa
     done = await run(sandbox, "env")
     names = {line.partition("=")[0] for line in done.stdout.decode().splitlines()}
     assert names <= {"PATH", "HOME", "LANG", "TERM", "PAGER", "USER", "PWD"}
+
+
+async def test_the_unsafe_kind_takes_home_from_the_environment(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container the user may have no entry in the system's list of users."""
+    monkeypatch.setenv("HOME", "/somewhere")
+    done = await run(await opener("unsafe"), "sh", "-c", "echo $HOME")
+    assert done.stdout == b"/somewhere\n"
 
 
 async def test_a_shell_keeps_directory_variables_functions_and_jobs(sandbox: DaemonSandbox) -> None:

@@ -9,7 +9,6 @@ host's keys from the commands, and everything the user can reach, they can reach
 from __future__ import annotations
 
 import os
-import pwd
 import sys
 from pathlib import Path
 
@@ -37,7 +36,7 @@ async def open_unsafe(*, session: str, workspace: Path, limits: SandboxLimits) -
         argv = daemon_command(sys.executable, os.path.dirname(__file__), rlimits)
         environ = {
             "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": pwd.getpwuid(os.geteuid()).pw_dir,
+            "HOME": os.environ.get("HOME", "/"),
             "LANG": "C.UTF-8",
             "TERM": "dumb",
         }
