@@ -13,6 +13,7 @@ nor one of a newer version is ever changed.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,6 +32,8 @@ APPLICATION_ID = 0x574B4844  # "WKHD"
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_MS = 10_000
 READERS_MAX = 4
+WAL_ATTEMPTS = 200
+WAL_PAUSE_S = 0.02
 
 _PAGE_BYTES_MIN = 512
 
@@ -87,13 +90,28 @@ def open_writer(path: Path) -> Connection:
         connection = _connect(path, read_only=False)
         try:
             empty = _is_empty(connection, path)
-            connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA fullfsync=1")
+            _make_durable(connection)
             if empty:
                 _create(connection, path)
         except BaseException:
             connection.close()
             raise
     return connection
+
+
+def _make_durable(connection: Connection) -> None:
+    """Choose the write-ahead log; while another process does so too, SQLite says that it is busy and does not wait."""
+    import apsw
+
+    for attempt in range(WAL_ATTEMPTS):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA fullfsync=1")
+        except apsw.BusyError:
+            if attempt == WAL_ATTEMPTS - 1:
+                raise
+            time.sleep(WAL_PAUSE_S)
+        else:
+            return
 
 
 def open_checkpointer(path: Path) -> Connection:
