@@ -2,7 +2,7 @@
 
 A zip that any tool opens, with
 
-    format.json          {"archive":1,"format":1,"session":...,"title":...}
+    format.json          {"archive":1,"format":2,"session":...,"title":...}
     events.jsonl         one entry a line, a fork's parent's first: nothing else is needed to read it
     blobs/DIGEST         the originals that the events name
     workspace/PATH       the files the session worked on, if they were given
@@ -41,11 +41,13 @@ ARCHIVE_VERSION = 1
 MEMBERS_MAX = 100_000
 MEMBER_BYTES_MAX = 1 << 30
 TOTAL_BYTES_MAX = 8 << 30
+HEADER, EVENTS = "format.json", "events.jsonl"  # the two members that every archive has
+# What `zipfile` raises for bytes that it cannot unpack: damaged, cut, packed in a way that it has no code for, encrypted.
+UNPACKING_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 
 WorkspaceFile: TypeAlias = tuple[str, bytes, int]  # path in the workspace, content, permissions
 
 _FLAGS = 0x080E  # how it was deflated, sizes after the content, names in UTF-8; not: encrypted, patched
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)  # a compression zipfile lacks
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PERMISSIONS = 0o777
 _BLOB = re.compile(r"blobs/([0-9a-f]{64})")
@@ -85,9 +87,9 @@ async def export_session(
     part = target.with_name(target.name + ".part")
     try:
         with zipfile.ZipFile(part, "w") as archive:
-            await to_thread.run_sync(_write, archive, "format.json", canonical.encode(header))
+            await to_thread.run_sync(_write, archive, HEADER, canonical.encode(header))
             lines = b"".join(encode_line(entry) + b"\n" for entry in entries)
-            await to_thread.run_sync(_write, archive, "events.jsonl", lines)
+            await to_thread.run_sync(_write, archive, EVENTS, lines)
             for digest in _needed(entries):
                 await to_thread.run_sync(_write, archive, f"blobs/{digest}", await store.get(digest))
             for path, content, mode in files:
@@ -184,7 +186,7 @@ def _verify_member(member: zipfile.ZipInfo, source: Path) -> None:
     name = member.filename
     if member.file_size > MEMBER_BYTES_MAX:
         raise _refused(source, f"its member {name!r} has more than {MEMBER_BYTES_MAX} bytes")
-    known = name in ("format.json", "events.jsonl") or _BLOB.fullmatch(name)
+    known = name in (HEADER, EVENTS) or _BLOB.fullmatch(name)
     if not known and not (name.startswith(_WORKSPACE) and _is_inside(name.removeprefix(_WORKSPACE))):
         raise _refused(source, f"its member {name!r} has no place in an archive")
     if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
@@ -200,7 +202,7 @@ def _is_inside(path: str) -> bool:
 
 def _header(archive: zipfile.ZipFile, source: Path) -> tuple[str, str]:
     try:
-        header = json.loads(_content(archive, source, "format.json"))
+        header = json.loads(_content(archive, source, HEADER))
     except (ValueError, RecursionError) as error:
         raise _refused(source, "its format.json is not JSON") from error
     match header:
@@ -217,7 +219,7 @@ def _header(archive: zipfile.ZipFile, source: Path) -> tuple[str, str]:
 
 
 def _entries(archive: zipfile.ZipFile, source: Path, session: str) -> tuple[Entry, ...]:
-    lines = _content(archive, source, "events.jsonl").split(b"\n")
+    lines = _content(archive, source, EVENTS).split(b"\n")
     if lines.pop() != b"":
         raise _refused(source, "the last line of its events.jsonl is cut")
     return tuple(decode_line(line, session, position) for position, line in enumerate(lines))
@@ -237,7 +239,7 @@ def _reading(source: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(f"The archive {str(source)!r} cannot be read: {error}; give another path.") from error
-    except _ZIP_ERRORS as error:
+    except UNPACKING_ERRORS as error:
         raise _refused(source, f"it cannot be unpacked ({error})") from error
 
 

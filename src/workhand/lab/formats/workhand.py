@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,9 +20,8 @@ from workhand.errors import StoreError
 from workhand.lab.formats.faults import Fault, Read, Unfit
 from workhand.lab.formats.parts import Parts, clean
 from workhand.lab.formats.records import inner, parse
+from workhand.store.archive import EVENTS, HEADER, UNPACKING_ERRORS
 from workhand.store.codec import decode_line
-
-EVENTS, HEADER = "events.jsonl", "format.json"
 
 
 def knows(values: Iterable[object]) -> bool:
@@ -66,7 +64,7 @@ def read_archive(content: bytes, name: str, *, bytes_max: int) -> Read | None:
                 return None
             header = json.loads(_member(archive, HEADER, bytes_max) or b"{}") if HEADER in archive.namelist() else {}
             events = _member(archive, EVENTS, bytes_max)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (*UNPACKING_ERRORS, ValueError) as error:  # and a header that is no JSON
         return Read((), (Fault(1, f"the archive cannot be unpacked ({error})"),))
     if events is None:
         return Read((), (Fault(1, f"its {EVENTS} has more than {bytes_max:,} bytes"),))
