@@ -42,7 +42,7 @@ MEMBERS_MAX = 100_000
 MEMBER_BYTES_MAX = 1 << 30
 TOTAL_BYTES_MAX = 8 << 30
 HEADER, EVENTS = "format.json", "events.jsonl"  # the two members that every archive has
-# What `zipfile` raises for bytes that it cannot unpack: damaged, cut, packed in a way that it has no code for, encrypted.
+# What `zipfile` raises for what it cannot unpack: damaged, cut, encrypted, or packed in a way that it has no code for.
 UNPACKING_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 
 WorkspaceFile: TypeAlias = tuple[str, bytes, int]  # path in the workspace, content, permissions
