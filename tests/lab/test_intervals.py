@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from math import sqrt
 from random import Random
+from statistics import fmean
 
 import pytest
 
 from workhand.errors import ConfigError
-from workhand.lab.intervals import Interval, interval, mean, ratio
+from workhand.lab.intervals import Interval, interval, ratio
 
 
 def test_the_interval_of_a_mean_is_two_standard_errors_wide_on_each_side() -> None:
     values = [Random(seed).gauss(10, 2) for seed in range(400)]
-    found = interval(values, mean, seed=1)
-    spread = sqrt(mean([(value - found.value) ** 2 for value in values]) / len(values))
+    found = interval(values, fmean, seed=1)
+    spread = sqrt(fmean([(value - found.value) ** 2 for value in values]) / len(values))
     assert found.high - found.value == pytest.approx(1.96 * spread, rel=0.1)
     assert found.value - found.low == pytest.approx(1.96 * spread, rel=0.1)
 
@@ -23,7 +24,7 @@ def test_nineteen_of_twenty_intervals_hold_the_true_mean() -> None:
     held = 0
     for seed in range(200):
         chance = Random(seed)
-        found = interval([chance.expovariate(1.0) for _ in range(60)], mean, seed=seed, resamples=400)
+        found = interval([chance.expovariate(1.0) for _ in range(60)], fmean, seed=seed, resamples=400)
         held += found.low <= 1.0 <= found.high
     assert held / 200 == pytest.approx(0.94, abs=0.04)
 
@@ -38,7 +39,7 @@ def test_a_ratio_that_every_session_shares_has_no_width() -> None:
 
 
 def test_one_session_leaves_no_room() -> None:
-    assert interval([3.0], mean) == Interval(3.0, 3.0, 3.0)
+    assert interval([3.0], fmean) == Interval(3.0, 3.0, 3.0)
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_a_near_one() -> None:
@@ -50,7 +51,7 @@ def test_the_same_seed_gives_the_same_interval_and_another_a_near_one() -> None:
 
 def test_a_higher_level_is_wider() -> None:
     values = [float(number) for number in range(100)]
-    narrow, wide = interval(values, mean, level=0.5), interval(values, mean, level=0.99)
+    narrow, wide = interval(values, fmean, level=0.5), interval(values, fmean, level=0.99)
     assert wide.low < narrow.low < narrow.value < narrow.high < wide.high
 
 
@@ -65,7 +66,7 @@ def test_a_higher_level_is_wider() -> None:
 )
 def test_what_gives_no_interval_is_refused(values: list[float], resamples: int, level: float, complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
-        interval(values, mean, resamples=resamples, level=level)
+        interval(values, fmean, resamples=resamples, level=level)
 
 
 def test_a_ratio_without_a_denominator_is_refused() -> None:

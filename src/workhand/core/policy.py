@@ -87,7 +87,6 @@ class Rules:
     theta: float = 1.0  # how much of its price stale results must have cost before a compaction
     summary_theta: float = 4.0  # the same of a summary, and all that has grown since the last; it cannot be undone
     hazard: float = 0.05  # chance that a compacted result is read again
-    pressure: float = 0.0  # what a token past the pre-rot threshold costs more, relative to its price
     summarise_above: float = 0.45  # share of the room that may stay occupied after a compaction
     summary_tokens: int = 1_500  # expected length of a summary; twice this is refused
     summary_attempts: int = 2

@@ -49,10 +49,6 @@ def interval(
     return Interval(statistic(values), _percentile(drawn, (1 - level) / 2), _percentile(drawn, (1 + level) / 2))
 
 
-def mean(values: Sequence[float]) -> float:
-    return fsum(values) / len(values)
-
-
 def ratio(pairs: Sequence[tuple[float, float]]) -> float:
     """Divide the sum of the first by the sum of the second."""
     below = fsum(pair[1] for pair in pairs)

@@ -9,7 +9,6 @@ from workhand.core.preview.lines import SAMPLE_BYTES, Line, cut
 from workhand.core.preview.names import by_novelty, names
 
 LINK_BYTES_MAX = 140
-LINKS_MAX = 400
 TAGS_MIN = 12
 TAG_CHARS_SHARE = 0.25
 PIECES_MAX = 2_000
