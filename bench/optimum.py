@@ -16,8 +16,8 @@ from dataclasses import replace
 from statistics import median
 from typing import TypeVar
 
+from workhand.core.policy import Prices
 from workhand.lab.hindsight.optimum import Instance, Result, Schedule, Step, cost, lower_bound, optimum
-from workhand.lab.request import Prices
 
 CALLS = 300
 LIMIT_TOKENS = 96_000
@@ -46,7 +46,7 @@ def made_up(seed: int, read: float) -> Instance:
     for _ in range(CALLS):
         full = max(1, round(chance.lognormvariate(math.log(900), 1.35)))
         steps.append(Step(chance.randint(50, 350), (Result(full, min(full, 40)),)))
-    return Instance(tuple(steps), Prices(1.25, read), prefix_tokens=12_000)
+    return Instance(tuple(steps), Prices(read=read), prefix_tokens=12_000)
 
 
 def timed(search: Callable[[Instance], Found], sessions: list[Instance]) -> tuple[list[Found], float]:

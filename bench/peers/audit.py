@@ -26,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from bench.peers import session as sessions
 from bench.peers.blocks import Blocks, Count, counter, texts
-from workhand.lab.request import Billed, Block, Prices, Request
+from workhand.core.policy import Prices
+from workhand.lab.request import Billed, Block, Request
 
 BASELINE = "plain_openai"
 BREAK_TOKENS_MIN = 100  # less than this behind the common prefix is a changing tail, not a break
@@ -131,7 +132,7 @@ def audited(
             continue
         request = Request(blocks.of(record["body"]), output_tokens=output_tokens(record, blocks.count))
         billed = cache.bill(request)
-        price = prices.cost(billed, request.output_tokens)
+        price = billed.cost(prices, request.output_tokens)
         cost += price
         inputs += billed.input
         cached += billed.cached
@@ -149,7 +150,7 @@ def audited(
         if needs.missing(record["step"], record["body"]):
             rereads += 1
             again = Billed(cached=billed.input, written=REREAD_TOKENS)
-            reread_cost += prices.cost(again, REREAD_OUTPUT_TOKENS)
+            reread_cost += again.cost(prices, REREAD_OUTPUT_TOKENS)
     return Audited(
         cost=cost,
         summary_cost=summary_cost,

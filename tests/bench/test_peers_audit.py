@@ -12,7 +12,8 @@ import pytest
 from bench.peers.audit import Audited, Cache, audited, lost, read, rows
 from bench.peers.blocks import BLOCK_TOKENS, Blocks
 from bench.peers.session import Call, Session, Step, Turn, write
-from workhand.lab.request import Billed, Block, Prices, Request
+from workhand.core.policy import Prices
+from workhand.lab.request import Billed, Block, Request
 
 SESSION = Session(
     "tiny",

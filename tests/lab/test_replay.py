@@ -6,16 +6,16 @@ from itertools import pairwise
 
 import pytest
 
+from workhand.core.policy import Prices
 from workhand.lab.caches import named as cache
 from workhand.lab.policies.rivals import named as policy
 from workhand.lab.replay import REREAD_OUTPUT_TOKENS, Account, Terms, replay
-from workhand.lab.request import Prices
 from workhand.lab.study import BASELINE, Settings, cold_calls, row, session, study
 from workhand.lab.synthetic.generator import generate
 from workhand.lab.texts import Texts, identifiers, needs, plain
 from workhand.lab.trace import Answer, Call, Part, Returned, Said, Trace, chained
 
-PRICES = Prices(1.25, 0.05, 5.0)
+PRICES = Prices(write=1.25, read=0.05, output=5.0)
 TERMS = Terms(PRICES, 64_000, 1_000)
 
 
@@ -124,10 +124,10 @@ def test_every_figure_and_switch_of_our_policy_can_be_changed_by_name() -> None:
 
 def test_cold_calls_come_from_recorded_times_and_from_a_share_that_never_changes() -> None:
     timed = Trace("t", "s", tuple(Answer("", at=at) for at in (0.0, 10.0, 400.0, 410.0)))
-    assert cold_calls(timed, 0.0) == {2}
+    assert cold_calls(timed, 300.0, 0.0) == {2}
     many = Trace("u", "s", tuple(Answer("") for _ in range(1_000)))
-    assert cold_calls(many, 0.1) == cold_calls(many, 0.1)
-    assert 60 < len(cold_calls(many, 0.1)) < 140
+    assert cold_calls(many, 300.0, 0.1) == cold_calls(many, 300.0, 0.1)
+    assert 60 < len(cold_calls(many, 300.0, 0.1)) < 140
 
 
 def test_a_study_over_processes_gives_what_one_process_gives() -> None:

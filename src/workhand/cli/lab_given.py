@@ -13,7 +13,7 @@ from workhand.cli import words
 from workhand.errors import ConfigError
 
 if TYPE_CHECKING:
-    from workhand.lab.request import Prices
+    from workhand.core.policy import Prices
     from workhand.lab.trace import Trace
 
 GENERATED = "generated"
@@ -70,7 +70,7 @@ def read_traces(given: tuple[Path, ...], *, chain: bool) -> list[Trace]:
 
 def read_prices(stated: str) -> Prices:
     """Read `W,R,O`, or look a model up."""
-    from workhand.lab.request import Prices
+    from workhand.core.policy import Prices
     from workhand.models.prices import relative
 
     numbers = stated.split(",")
@@ -79,11 +79,11 @@ def read_prices(stated: str) -> Prices:
             write, read, output = map(float, numbers)
         except ValueError:
             raise ConfigError(f"The prices {stated!r} are no numbers; write W,R,O such as 1.25,0.05,5.") from None
-        return Prices(write, read, output)
+        return Prices(read=read, write=write, output=output)
     known = relative(stated.rpartition(":")[2])
     if known is None:
         raise ConfigError(f"The prices of {stated!r} are not known; write W,R,O such as 1.25,0.05,5.")
-    return Prices(known.write, known.read, known.output, known.cliff_tokens, known.cliff_factor)
+    return known
 
 
 @contextmanager

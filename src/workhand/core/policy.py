@@ -66,6 +66,16 @@ class Prices:
     cliff_tokens: int | None = None
     cliff_factor: float = 1.0
 
+    def cost(self, *, cached: int, written: int, fresh: int, output: int) -> float:
+        """Give the price of a request in tokens of uncached input; ``fresh`` ones were neither read nor written."""
+        tokens = cached * self.read + written * self.write + fresh + output * self.output
+        return tokens * self.factor(cached + written + fresh)
+
+    def factor(self, input_tokens: int) -> float:
+        """Say how many times its price a request of this length costs."""
+        beyond = self.cliff_tokens is not None and input_tokens > self.cliff_tokens
+        return self.cliff_factor if beyond else 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:

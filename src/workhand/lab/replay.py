@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from workhand.core.policy import Prices
 from workhand.lab.policies.contexts import Context
-from workhand.lab.request import Block, Cache, Prices, Request
+from workhand.lab.request import Block, Cache, Request
 from workhand.lab.texts import Texts, needs, texts_of
 from workhand.lab.trace import Answer, Call, Part, Returned, Said, Trace
 
@@ -152,7 +153,7 @@ class _Replay:
 
     def _bill(self, request: Request, output_tokens: int, *, own: bool = False) -> None:
         account, billed, prices = self.account, self.cache.bill(request), self.terms.prices
-        account.cost += prices.cost(billed, output_tokens)
+        account.cost += billed.cost(prices, output_tokens)
         account.uncached += billed.input + prices.output * output_tokens
         fresh = billed.written + billed.plain
         account.seconds += fresh / PREFILL_PER_S + billed.cached / CACHED_PER_S + output_tokens / DECODED_PER_S

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from workhand.core.policy import Prices
+
 
 class Block(NamedTuple):
     key: int  # equal for equal content, and for nothing else
@@ -39,25 +41,9 @@ class Billed:
     def input(self) -> int:
         return self.cached + self.written + self.plain
 
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """Prices of a token relative to uncached input, which is 1.
-
-    A request whose input is longer than ``cliff_tokens`` costs ``cliff_factor`` times as much.
-    """
-
-    write: float = 1.25
-    read: float = 0.05
-    output: float = 5.0
-    cliff_tokens: int | None = None
-    cliff_factor: float = 1.0
-
-    def cost(self, billed: Billed, output_tokens: int) -> float:
-        """Give the price of a request in tokens of uncached input."""
-        cost = billed.cached * self.read + billed.written * self.write + billed.plain + output_tokens * self.output
-        beyond = self.cliff_tokens is not None and billed.input > self.cliff_tokens
-        return cost * self.cliff_factor if beyond else cost
+    def cost(self, prices: Prices, output_tokens: int) -> float:
+        """Give the price of the request in tokens of uncached input."""
+        return prices.cost(cached=self.cached, written=self.written, fresh=self.plain, output=output_tokens)
 
 
 class Cache(Protocol):

@@ -15,17 +15,16 @@ from functools import partial
 from hashlib import sha256
 from itertools import pairwise
 
+from workhand.core.policy import Prices
 from workhand.lab.caches import named as cache_named
 from workhand.lab.hindsight.instances import instance_of
 from workhand.lab.hindsight.optimum import lower_bound
 from workhand.lab.policies.rivals import named as policy_named
 from workhand.lab.replay import Account, Terms, replay
-from workhand.lab.request import Prices
 from workhand.lab.texts import Texts, counter, needs
 from workhand.lab.trace import Answer, Trace
 
 BASELINE = "append-only"
-LIFETIME_S = 300.0  # of a cache, where times were recorded
 PREFIX_TOKENS = 12_000  # the stand-in for system prompt and tools that every policy carries
 
 
@@ -83,7 +82,7 @@ def session(trace: Trace, *, policies: Sequence[str], settings: Settings) -> Out
     """Replay one trace under every policy."""
     needed = needs(trace)
     texts = Texts(frozenset[str]().union(*needed.values()))
-    cold = cold_calls(trace, settings.cold_share)
+    cold = cold_calls(trace, settings.prices.lifetime_s, settings.cold_share)
     terms = Terms(settings.prices, settings.limit_tokens, settings.prefix_tokens, cold)
     begins = {name: policy_named(name, limit=settings.limit_tokens, prices=settings.prices) for name in policies}
     accounts = tuple(
@@ -94,13 +93,13 @@ def session(trace: Trace, *, policies: Sequence[str], settings: Settings) -> Out
     return Outcome(trace.id, bound, accounts)
 
 
-def cold_calls(trace: Trace, share: float) -> frozenset[int]:
+def cold_calls(trace: Trace, lifetime_s: float, share: float) -> frozenset[int]:
     """Give the calls before which the cache had expired: by the recorded times, and a share chosen by a digest."""
     answers = [part for part in trace.parts if isinstance(part, Answer)]
     late = {
         call
         for call, (before, after) in enumerate(pairwise(answers), 1)
-        if before.at is not None and after.at is not None and after.at - before.at > LIFETIME_S
+        if before.at is not None and after.at is not None and after.at - before.at > lifetime_s
     }
     drawn = ((call, sha256(f"{trace.id}:{call}".encode()).digest()[:4]) for call in range(1, len(answers)))
     return frozenset(late | {call for call, digest in drawn if int.from_bytes(digest, "big") < share * 2**32})

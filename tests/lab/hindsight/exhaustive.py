@@ -12,10 +12,14 @@ from collections.abc import Iterator
 from functools import cache
 from math import inf
 
+from workhand.core.policy import Prices
 from workhand.lab.hindsight.optimum import Instance, Result, Step
-from workhand.lab.request import Prices
 
-PRICES = (Prices(1.25, 0.1), Prices(1.25, 0.05), Prices(1.25, 0.025), Prices(1.0, 0.02, 4.0), Prices(1.0, 0.25, 3.0))
+PRICES = (
+    *(Prices(read=read) for read in (0.1, 0.05, 0.025)),
+    Prices(write=1.0, read=0.02, output=4.0),
+    Prices(write=1.0, read=0.25, output=3.0),
+)
 
 
 def cheapest(instance: Instance) -> float:

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from tests.lab.hindsight.exhaustive import cheapest, made_up
+from workhand.core.policy import Prices
 from workhand.errors import ConfigError
 from workhand.lab.hindsight.compactions import bills
 from workhand.lab.hindsight.optimum import Event, Instance, Result, Schedule, Step, cost, lower_bound, optimum
-from workhand.lab.request import Billed, Prices
+from workhand.lab.request import Billed
 
 SEEDS = range(300)
 EXACT = 1e-12  # relative: what is left of adding the same floats in another order
@@ -90,7 +91,7 @@ def longer(seed: int, limit: int | None = None) -> Instance:
         )
         for _ in range(40)
     )
-    return Instance(steps, Prices(1.25, 0.05), 500, 2, limit)
+    return Instance(steps, Prices(write=1.25, read=0.05), 500, 2, limit)
 
 
 def by_chance(session: Instance, chance: random.Random, rarity: int) -> tuple[Event, ...]:
@@ -132,7 +133,7 @@ def test_a_penalty_is_charged_once_for_each_result_that_is_compacted() -> None:
 def test_what_was_not_worth_a_break_is_compacted_at_the_next_cold_call() -> None:
     small, large, fixed = Result(60, 20), Result(5_000, 20), Result(5, 5)
     warm = (Step(10, (small,)), Step(900), Step(10, (large,)), Step(10, (fixed,)), *[Step(10)] * 12)
-    session = Instance((*warm, Step(10, cold=True), Step(10)), Prices(1.25, 0.1), keep=1)
+    session = Instance((*warm, Step(10, cold=True), Step(10)), Prices(write=1.25, read=0.1), keep=1)
 
     assert optimum(session).events == (Event(4, (1,)), Event(16, (0,)))
 

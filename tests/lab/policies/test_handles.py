@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from workhand.core.events import ModelAnswered, Observation, ToolCall, ToolReturned, Usage, UserSaid
 from workhand.core.log import Entry
+from workhand.core.policy import Prices
 from workhand.lab.policies.contexts import Workhand
 from workhand.lab.policies.handles import Handles
 from workhand.lab.policies.rivals import named
-from workhand.lab.request import Block, Prices
+from workhand.lab.request import Block
 from workhand.lab.texts import Texts
 from workhand.lab.trace import Answer, Call, Returned, Said
 

@@ -9,11 +9,12 @@ from dataclasses import replace
 
 import pytest
 
+from workhand.core.policy import Prices
 from workhand.errors import ConfigError
 from workhand.lab.policies.contexts import Context
 from workhand.lab.policies.rivals import NAMES, named
 from workhand.lab.replay import Terms, replay
-from workhand.lab.request import Billed, Block, Prices, Request
+from workhand.lab.request import Billed, Block, Request
 from workhand.lab.synthetic.generator import generate
 from workhand.lab.texts import Texts
 from workhand.lab.trace import Answer, Call, Part, Returned, Said, Trace

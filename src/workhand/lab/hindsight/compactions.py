@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
 
+from workhand.core.policy import Prices
 from workhand.errors import ConfigError
-from workhand.lab.request import Billed, Prices
+from workhand.lab.request import Billed
 
 
 class Result(NamedTuple):
@@ -96,7 +97,8 @@ def cost(instance: Instance, events: Iterable[Event]) -> float:
     """
     output = [step.answer_tokens + step.dropped_tokens for step in instance.steps]
     billed = bills(instance, events)
-    return sum(map(instance.prices.cost, billed, output)) + penalties(instance, events)
+    paid = (each.cost(instance.prices, tokens) for each, tokens in zip(billed, output, strict=True))
+    return sum(paid) + penalties(instance, events)
 
 
 def bills(instance: Instance, events: Iterable[Event]) -> tuple[Billed, ...]:

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from workhand.core.compaction import candidate
 from workhand.core.events import ToolCall, ToolReturned
 from workhand.core.gate import as_brought
+from workhand.core.policy import Prices
 from workhand.core.ports import Outcome
 from workhand.lab.hindsight.compactions import Instance, Result, Step
 from workhand.lab.hindsight.optimum import optimum
 from workhand.lab.replay import Terms
 from workhand.lab.report.instead import Turns
-from workhand.lab.request import Prices
 from workhand.lab.texts import Texts, texts_of
 from workhand.lab.trace import Answer, Part, Returned, Said, Trace
 
@@ -36,7 +36,7 @@ def cheapest(session: Turns) -> float:
         for each in session.turns
     )
     stated = session.prices
-    prices = Prices(max(stated.write, stated.read), stated.read, stated.output)
+    prices = Prices(write=max(stated.write, stated.read), read=stated.read, output=stated.output)
     return optimum(Instance(steps, prices, session.prefix_tokens, session.keep, session.limit_tokens)).cost
 
 

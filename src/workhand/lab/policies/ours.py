@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
-from workhand.core.policy import Limits, Policy, Rules, Window
-from workhand.core.policy import Prices as CorePrices
+from workhand.core.policy import Limits, Policy, Prices, Rules, Window
 from workhand.errors import ConfigError
 from workhand.lab.policies.contexts import Workhand
-from workhand.lab.request import Block, Prices
+from workhand.lab.request import Block
 from workhand.lab.texts import Texts
 
 TRIGGER_SHARE = 0.95  # of the limit, where we reduce at the latest: results still come before the next request
@@ -50,13 +49,7 @@ def begun(texts: Texts, prefix: Block, *, limit: int, prices: Prices, changes: d
         limits=Limits(None),
         variation_seed="lab",
         answer_tokens_max=0,
-        prices=CorePrices(
-            read=prices.read,
-            write=prices.write,
-            output=prices.output,
-            cliff_tokens=prices.cliff_tokens,
-            cliff_factor=prices.cliff_factor,
-        ),
+        prices=prices,
         rules=replace(Rules(), **{name: value for name, value in changes.items() if name not in OF_POLICY}),
     )
     return Workhand(texts, prefix, replace(chosen, **of_policy))

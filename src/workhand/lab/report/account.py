@@ -26,7 +26,6 @@ from workhand.lab.report.findings import (
     SummaryAsked,
     breaks,
     charge,
-    factor,
     failures,
     fresh_price,
     previews,
@@ -215,11 +214,11 @@ class _Instead:
         else:
             cached = shared
         cost = cached * prices.read + (total - cached) * self.fresh + account.output_tokens * prices.output
-        return round(total), cost * factor(round(total), prices)
+        return round(total), cost * prices.factor(round(total))
 
 
 def _uncached(usage: Usage, prices: Prices) -> float:
-    return (usage.input_tokens + usage.output_tokens * prices.output) * factor(usage.input_tokens, prices)
+    return prices.cost(cached=0, written=0, fresh=usage.input_tokens, output=usage.output_tokens)
 
 
 @dataclass(frozen=True, slots=True)

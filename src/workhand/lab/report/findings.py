@@ -118,15 +118,9 @@ class Break:
 
 def charge(usage: Usage, prices: Prices) -> float:
     """Price what a call used, in tokens of uncached input."""
-    new = usage.input_tokens - usage.cached_tokens - usage.written_tokens
-    read = usage.cached_tokens * prices.read + usage.written_tokens * prices.write + new
-    return (read + usage.output_tokens * prices.output) * factor(usage.input_tokens, prices)
-
-
-def factor(input_tokens: int, prices: Prices) -> float:
-    """Say how many times its price a request of this length costs."""
-    beyond = prices.cliff_tokens is not None and input_tokens > prices.cliff_tokens
-    return prices.cliff_factor if beyond else 1.0
+    cached, written = usage.cached_tokens, usage.written_tokens
+    fresh = usage.input_tokens - cached - written
+    return prices.cost(cached=cached, written=written, fresh=fresh, output=usage.output_tokens)
 
 
 def fresh_price(log: Log) -> float:
