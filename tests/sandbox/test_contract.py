@@ -14,6 +14,7 @@ from tests.sandbox.conftest import Opener
 from workhand.core.ports import Delta, Executed, FileStatus
 from workhand.errors import SandboxLost
 from workhand.sandbox.client import DaemonSandbox
+from workhand.sandbox.probe import Kind
 
 pytestmark = pytest.mark.anyio
 
@@ -177,6 +178,18 @@ async def test_python_can_be_used_interactively(sandbox: DaemonSandbox) -> None:
     await sandbox.shell_input("main", "print(6 * 7)\nexit(4)\n")
     done = await sandbox.shell_view("main", wait_s=LIMIT_S, output_bytes_max=ROOM)
     assert done.exit_code == 4 and b"42\n" in done.stdout
+
+
+async def test_control_c_works_though_the_host_ignores_it(kind: Kind, opener: Opener) -> None:
+    """A shell script starts what runs in its background so."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        sandbox = await opener(kind)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    await shell(sandbox, "sleep 600", timeout_s=0.3)
+    await sandbox.shell_input("main", "\x03")
+    assert (await sandbox.shell_view("main", wait_s=LIMIT_S, output_bytes_max=ROOM)).exit_code == 128 + signal.SIGINT
 
 
 async def test_past_its_time_limit_a_shell_command_goes_on(sandbox: DaemonSandbox) -> None:

@@ -17,7 +17,10 @@ DRAIN_BYTES_MAX = 1 << 20  # the largest pipe an unprivileged process can make
 LIVE_BYTES_MAX = 1 << 15  # of live output, per interval and request
 LIVE_INTERVAL_S = 0.05
 NEVER = float("inf")
-RESET_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD)
+RESET_SIGNALS = (  # Python ignores the first two; a host in the background of a script, or of nohup, ignores the last
+    *(signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD),
+    *(signal.SIGINT, signal.SIGQUIT, signal.SIGHUP),
+)
 
 
 class Clip:
