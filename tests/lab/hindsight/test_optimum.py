@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -75,6 +76,23 @@ def test_no_schedule_is_below_the_lower_bound(seed: int) -> None:
     assert [
         each for each in (*tried, optimum(session).cost, optimum(longer(seed, limit=3_000)).cost) if each < bound
     ] == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_schedule_is_below_the_lower_bound_where_a_length_makes_all_dearer(seed: int) -> None:
+    session = longer(seed)
+    steep = replace(session, prices=replace(session.prices, cliff_tokens=2_500, cliff_factor=5.0))
+    short = [Event(number, due) for number, due in eager(steep)]
+    assert cost(steep, short) >= lower_bound(steep)
+
+
+def eager(session: Instance) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Compact whatever may be, at once."""
+    done = 0
+    for number, eligible in enumerate(session.eligible()):
+        if eligible > done:
+            yield number, tuple(range(done, eligible))
+            done = eligible
 
 
 def longer(seed: int, limit: int | None = None) -> Instance:

@@ -45,10 +45,13 @@ def optimum(instance: Instance, *, width: int = 200) -> Schedule:
 def lower_bound(instance: Instance) -> float:
     """Give a cost that no policy can go below that sends every result in full once and then only compacts.
 
-    The policy may keep more results full than ``instance.keep``, not fewer.  Limit and penalties are left out, as
-    they only add to the cost.
+    The policy may keep more results full than ``instance.keep``, not fewer.  Limit, penalties and a price cliff are
+    left out, as they only add to the cost.
     """
-    return _free(replace(instance, steps=tuple(map(_without_penalties, instance.steps)), limit_tokens=None)).cost
+    steps = tuple(map(_without_penalties, instance.steps))
+    return _free(
+        replace(instance, steps=steps, prices=replace(instance.prices, cliff_tokens=None), limit_tokens=None)
+    ).cost
 
 
 def _without_penalties(step: Step) -> Step:
