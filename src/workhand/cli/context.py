@@ -21,7 +21,6 @@ from workhand.core.events import ModelAnswered, ResultsCompacted
 from workhand.core.log import Log
 from workhand.core.render import render
 from workhand.errors import ConfigError
-from workhand.lab.hindsight.instances import cheapest
 from workhand.lab.report.account import REASONS, Call, Report, report
 from workhand.lab.report.blocks import KINDS, Kind
 from workhand.lab.report.findings import Reduction
@@ -54,7 +53,7 @@ GLYPHS: dict[Kind, tuple[str, str]] = {
 
 def show(log: Log, session: str, *, as_json: bool, html: Path | None, svg: Path | None) -> None:
     """Show the context of a session, or write it to files; ``-`` is standard output."""
-    found = report(log, cheapest)
+    found = report(log, in_hindsight=True)
     if html is not None:
         from workhand.lab.report.page import page
 

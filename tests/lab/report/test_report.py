@@ -24,10 +24,11 @@ from workhand.core.events import (
 )
 from workhand.core.log import Log
 from workhand.core.policy import Prices, Rules, Window
+from workhand.lab.hindsight.optimum import Step, optimum
 from workhand.lab.report.account import Report, report
 from workhand.lab.report.blocks import Block
 from workhand.lab.report.findings import Break, Failure, Previews, Reread, SummaryAsked
-from workhand.lab.report.instead import Turn, Turns, original_bytes, turns
+from workhand.lab.report.instead import original_bytes, steps
 
 PRICES = Prices(read=0.1, write=1.25, output=5.0, lifetime_s=300.0)
 PLAIN = replace(POLICY, system_prompt="W" * 3_000, tools=(), prices=PRICES, keep_full_results=0)
@@ -223,28 +224,22 @@ def test_a_report_has_one_form_as_json(small: Report) -> None:
     assert encode(small) == encode(report(SMALL))
 
 
-def test_the_optimum_is_asked_for_the_steps_of_the_session(small: Report) -> None:
+def test_the_optimum_is_that_of_the_steps_of_the_session(small: Report) -> None:
     assert small.totals.optimum_cost is None
-    asked: list[Turns] = []
-
-    def optimum(steps: Turns) -> float:
-        asked.append(steps)
-        return 7.0
-
-    assert report(SMALL, optimum).totals.optimum_cost == 7.0
-    assert asked == [turns(SMALL)]
+    assert report(SMALL, in_hindsight=True).totals.optimum_cost == optimum(steps(SMALL)).cost
 
 
-def test_a_turn_is_what_was_said_answered_and_brought() -> None:
+def test_a_step_is_what_was_said_answered_and_brought() -> None:
     made = Made(replace(PLAIN, rules=Rules(gate=False)))
     made.note(UserSaid("x" * 398))  # 400 bytes as JSON
     made.back(made.ask("shell_run", {"command": "ls"}), "y" * 4_000)
     made.ask("shell_run", {"command": "ls"}, wait_s=1_000)
     per_token = 4.0
-    first, second = turns(made.log).turns
-    assert (first.said_tokens, first.full_tokens, first.cold) == (100, round(4_002 / per_token), False)
-    assert 20 < first.compact_tokens < 60
-    assert second == Turn(0, first.answer_tokens, cold=True)
+    first, second = steps(made.log).steps
+    (brought,) = first.results
+    assert (first.said_tokens, brought.full, first.cold) == (100, round(4_002 / per_token), False)
+    assert 20 < brought.compact < 60
+    assert second == Step(first.answer_tokens, cold=True)
 
 
 def test_the_size_of_an_original_is_what_its_compact_form_states() -> None:

@@ -12,32 +12,13 @@ from collections.abc import Iterator
 from workhand.core.compaction import candidate
 from workhand.core.events import ToolCall, ToolReturned
 from workhand.core.gate import as_brought
-from workhand.core.policy import Prices
 from workhand.core.ports import Outcome
 from workhand.lab.hindsight.compactions import Instance, Result, Step
-from workhand.lab.hindsight.optimum import optimum
 from workhand.lab.replay import Terms
-from workhand.lab.report.instead import Turns
 from workhand.lab.texts import Texts, texts_of
 from workhand.lab.trace import Answer, Part, Returned, Said, Trace
 
 KEEP = 3  # the newest results that are always full
-
-
-def cheapest(session: Turns) -> float:
-    """Give the cost of the cheapest compactions of a session of our own, in tokens of uncached input."""
-    steps = tuple(
-        Step(
-            each.answer_tokens,
-            (Result(each.full_tokens, min(each.full_tokens, each.compact_tokens)),) if each.full_tokens else (),
-            each.said_tokens,
-            cold=each.cold,
-        )
-        for each in session.turns
-    )
-    stated = session.prices
-    prices = Prices(write=max(stated.write, stated.read), read=stated.read, output=stated.output)
-    return optimum(Instance(steps, prices, session.prefix_tokens, session.keep, session.limit_tokens)).cost
 
 
 def instance_of(trace: Trace, texts: Texts, terms: Terms) -> Iterator[Instance]:

@@ -16,6 +16,7 @@ from workhand.core.events import ModelAnswered, PricesChanged, ToolReturned, Usa
 from workhand.core.log import Log
 from workhand.core.policy import Prices, Window
 from workhand.core.prices import prices_of
+from workhand.lab.hindsight.optimum import optimum
 from workhand.lab.report.blocks import Block, Kind, Share, doing, shares, shown
 from workhand.lab.report.findings import (
     Break,
@@ -33,7 +34,7 @@ from workhand.lab.report.findings import (
     rereads,
     summaries,
 )
-from workhand.lab.report.instead import Optimum, original_bytes, turns, unreduced
+from workhand.lab.report.instead import original_bytes, steps, unreduced
 
 REASONS: dict[Reason, str] = {
     "": "as planned",
@@ -119,8 +120,8 @@ class Report:
     totals: Totals
 
 
-def report(log: Log, optimum: Optimum | None = None) -> Report:
-    """Account for everything in view of a log; ``optimum`` prices the cheapest compactions in hindsight."""
+def report(log: Log, *, in_hindsight: bool = False) -> Report:
+    """Account for everything in view of a log; ``in_hindsight`` also finds what the cheapest compactions would cost."""
     seen = shown(log)
     read = rereads(log, seen.blocks)
     calls = _calls(log, seen.sizes, read)
@@ -137,7 +138,7 @@ def report(log: Log, optimum: Optimum | None = None) -> Report:
         failures=failures(log),
         previews=previews(log, read),
         breaks=broken,
-        totals=_totals(log, calls, asked, reduced, _hidden(log, seen.blocks, len(calls)), optimum),
+        totals=_totals(log, calls, asked, reduced, _hidden(log, seen.blocks, len(calls)), in_hindsight),
     )
 
 
@@ -249,7 +250,7 @@ def _totals(
     asked: tuple[SummaryAsked, ...],
     reduced: tuple[Reduction, ...],
     hidden: _Hidden,
-    optimum: Optimum | None,
+    in_hindsight: bool,
 ) -> Totals:
     usages = [event.usage for event in log.events if isinstance(event, ModelAnswered)]
     usages += [summary.usage for summary in asked]
@@ -269,7 +270,7 @@ def _totals(
         + sum(_uncached(summary.usage, prices_of(log, log.policy)) for summary in asked),
         append_only_cost=sum(call.append_only_cost for call in calls),
         append_only_over=sum(tokens > log.policy.window.hard for tokens in without),
-        optimum_cost=optimum(turns(log)) if optimum and calls else None,
+        optimum_cost=optimum(steps(log)).cost if in_hindsight and calls else None,
         peak_tokens=sizes[peak] if calls else 0,
         peak_call=peak + 1,
         mean_tokens=sum(sizes) / len(sizes) if sizes else 0.0,

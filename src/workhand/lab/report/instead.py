@@ -10,9 +10,8 @@ tokens (by the ratio that the same call's own request has).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Collection
+from dataclasses import replace
 
 from workhand.core import budget, canonical
 from workhand.core.body import HEADER_END, body_of
@@ -28,36 +27,10 @@ from workhand.core.events import (
     UserSaid,
 )
 from workhand.core.log import Log
-from workhand.core.policy import Prices
 from workhand.core.prices import prices_of
+from workhand.lab.hindsight.compactions import Instance, Result, Step
 
 STATED = re.compile(r"; all ([\d,]{1,20}) bytes are in [^\n]+\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One call of the model, in wire order: what is said before it, its answer, and what that brought; in tokens."""
-
-    said_tokens: int
-    answer_tokens: int
-    full_tokens: int = 0  # of the result as it entered; 0: there is none
-    compact_tokens: int = 0  # of its compact form; as large as the full one if it can never go
-    cold: bool = False  # the cache had expired since the call before
-
-
-@dataclass(frozen=True, slots=True)
-class Turns:
-    """A session as a search for the cheapest compactions needs it."""
-
-    prefix_tokens: int  # tools and system prompt
-    turns: tuple[Turn, ...]
-    keep: int  # the newest results that always stay in full
-    limit_tokens: int
-    prices: Prices
-
-
-Optimum: TypeAlias = Callable[[Turns], float]
-"""Gives the cost of the cheapest compactions in hindsight, in tokens of uncached input."""
 
 
 def original_bytes(seen: Observation) -> int | None:
@@ -95,14 +68,13 @@ def unreduced(log: Log, left_out: Collection[int]) -> tuple[int | None, ...]:
     return tuple(sizes)
 
 
-def turns(log: Log) -> Turns:
-    """Give a session as steps: every result in full as it entered, and what its compact form would take."""
+def steps(log: Log) -> Instance:
+    """Give a session as a search for the cheapest compactions needs it: every result in full as it entered."""
     policy, per_token = log.policy, budget.bytes_per_token(log)
-    lifetime_s = prices_of(log, policy).lifetime_s
-    found: list[Turn] = []
+    prices = prices_of(log, policy)
+    found: list[Step] = []
     calls: dict[str, ToolCall] = {}
     said, asked_at = 0, None
-
     for entry in log.entries:
         match entry.event:
             case UserSaid(text) | NoticeGiven(text):
@@ -110,23 +82,18 @@ def turns(log: Log) -> Turns:
             case ModelAnswered(text, made):
                 calls.update((call.id, call) for call in made)
                 size = len(canonical.encode([text, *(call.arguments for call in made)]))
-                cold = asked_at is not None and entry.at - asked_at > lifetime_s
-                found.append(Turn(round(said / per_token), round(size / per_token), cold=cold))
+                cold = asked_at is not None and entry.at - asked_at > prices.lifetime_s
+                found.append(Step(round(size / per_token), said_tokens=round(said / per_token), cold=cold))
                 said, asked_at = 0, entry.at
             case ToolReturned(call_id, observation) as result if found:
                 full = len(canonical.encode(observation.full))
                 goes = candidate(calls.get(call_id), result)
                 compact = full - goes.result_bytes if goes else full
-                latest = found[-1]
-                found[-1] = Turn(
-                    latest.said_tokens,
-                    latest.answer_tokens,
-                    latest.full_tokens + round(full / per_token),
-                    latest.compact_tokens + round(compact / per_token),
-                    latest.cold,
-                )
+                brought = Result(round(full / per_token), round(compact / per_token))
+                found[-1] = replace(found[-1], results=(*found[-1].results, brought))
     prefix = round(body_of(log, policy).end_of(HEADER_END) / per_token)
-    return Turns(prefix, tuple(found), policy.keep_full_results, policy.window.trigger, prices_of(log, policy))
+    prices = replace(prices, write=max(prices.write, prices.read), cliff_tokens=None)  # what the search supposes
+    return Instance(tuple(found), prices, prefix, policy.keep_full_results, policy.window.trigger)
 
 
 def _left_out_bytes(seen: Observation) -> int:
