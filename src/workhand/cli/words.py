@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 
+from workhand.core import excerpt
+from workhand.core.calls import stated, telling
 from workhand.core.events import (
     Event,
     Forked,
@@ -43,7 +44,6 @@ WHYS = {
     "cliff": "before a higher price",
     "overflow": "the prompt did not fit",
 }
-SHOWN_FIRST = ("command", "path", "text", "goal", "regex", "glob", "shell")
 
 
 def line(event: Event) -> str:
@@ -119,19 +119,9 @@ def call_line(call: ToolCall) -> str:
     return f"{call.tool} {short(telling(call))}".rstrip()
 
 
-def telling(call: ToolCall) -> str:
-    """Give the argument that says most about a call."""
-    arguments = json.loads(call.arguments)
-    for name in SHOWN_FIRST:
-        value = arguments.get(name)
-        if isinstance(value, str) and value:
-            return value
-    return ""
-
-
 def argument(call: ToolCall, name: str) -> str:
     """Give one text argument of a call, or nothing."""
-    value = json.loads(call.arguments).get(name)
+    value = stated(call).get(name)
     return clean(value) if isinstance(value, str) else ""
 
 
@@ -150,8 +140,7 @@ def plan_lines(plan: Plan) -> list[str]:
 
 def short(text: str, chars: int = LINE_CHARS) -> str:
     """Cut a text to one line."""
-    flat = clean(" ".join(text.split()))
-    return flat if len(flat) <= chars else flat[: chars - 1] + "…"
+    return clean(excerpt.line(text, chars))
 
 
 def tokens(count: int) -> str:

@@ -16,6 +16,7 @@ import click
 from workhand.cli import place as places
 from workhand.cli import words
 from workhand.cli.settings import Settings, load
+from workhand.core.calls import stated
 from workhand.core.events import (
     Attachment,
     LimitsChanged,
@@ -340,13 +341,11 @@ def _context_words(log: Log, session: str) -> str:
 
 def delivered(log: Log, place: places.Place) -> list[Path]:
     """Give the files that were delivered, where the person finds them."""
-    import json
-
     found: list[Path] = []
     for event in log.events:
         if isinstance(event, ModelAnswered) and event.calls and event.calls[0].tool == "message_result":
-            attached = json.loads(event.calls[0].arguments).get("attachments", [])
-            found.extend(place.delivered(path) for path in attached)
+            attached = stated(event.calls[0]).get("attachments")
+            found.extend(place.delivered(str(path)) for path in (attached if isinstance(attached, list) else ()))
     return [path for path in dict.fromkeys(found) if path.is_file()]
 
 

@@ -39,6 +39,7 @@ from workhand.core.events import (
     Usage,
     UserSaid,
 )
+from workhand.core.excerpt import line
 from workhand.core.log import Entry, Log
 from workhand.core.mask import Mask
 from workhand.core.policy import Policy, Prices, Rules, ToolSpec, Window, fitted
@@ -382,5 +383,4 @@ def _in_a_path(call: ToolCall) -> ToolCall:
 
 def _label(call: ToolCall) -> str:
     """Say in a few words what was called with what."""
-    words = " ".join(f"{call.tool} {call.arguments}".split())
-    return words if len(words) <= LABEL_CHARS_MAX else words[: LABEL_CHARS_MAX - 1] + "…"
+    return line(f"{call.tool} {call.arguments}", LABEL_CHARS_MAX)

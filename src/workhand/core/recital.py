@@ -11,6 +11,7 @@ from __future__ import annotations
 from itertools import islice
 
 from workhand.core.events import ModelAnswered, Phase, Plan, PlanChanged, ToolReturned, UserSaid
+from workhand.core.excerpt import line
 from workhand.core.log import Log
 from workhand.core.policy import Policy
 
@@ -46,7 +47,7 @@ def unresolved(log: Log) -> str:
                 failures[call_id] = "" if seen.ok else seen.full
             case ModelAnswered(calls=(call, *_)) if call.id in failures:
                 if failures[call.id] and call.tool not in succeeded:
-                    return f"{call.tool}: {_cut(failures[call.id], ERROR_CHARS_MAX)}"
+                    return f"{call.tool}: {line(failures[call.id], ERROR_CHARS_MAX)}"
                 succeeded.add(call.tool)
     return ""
 
@@ -55,10 +56,10 @@ def describe(plan: Plan) -> str:
     """Say goal, progress, the current phase and those that follow, in bounded length."""
     total = len(plan.phases)
     if plan.current is None:
-        return f"Goal: {_cut(plan.goal, GOAL_CHARS_MAX)}\nAll {total} phases are done: deliver with message_result."
+        return f"Goal: {line(plan.goal, GOAL_CHARS_MAX)}\nAll {total} phases are done: deliver with message_result."
     lines = [
-        f"Goal: {_cut(plan.goal, GOAL_CHARS_MAX)}",
-        f"Now: phase {plan.done + 1} of {total}: {_cut(plan.current.title, TITLE_CHARS_MAX)}",
+        f"Goal: {line(plan.goal, GOAL_CHARS_MAX)}",
+        f"Now: phase {plan.done + 1} of {total}: {line(plan.current.title, TITLE_CHARS_MAX)}",
     ]
     following = sorted(plan.phases[plan.done + 1 :], key=lambda phase: -phase.weight)
     if following:
@@ -70,9 +71,4 @@ def describe(plan: Plan) -> str:
 
 def _phase(phase: Phase) -> str:
     weight = f" (weight {phase.weight})" if phase.weight != 1 else ""
-    return _cut(phase.title, TITLE_CHARS_MAX) + weight
-
-
-def _cut(text: str, chars_max: int) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= chars_max else line[: chars_max - 1] + "…"
+    return line(phase.title, TITLE_CHARS_MAX) + weight

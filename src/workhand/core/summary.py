@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from workhand.core.canonical import Json
@@ -27,6 +28,7 @@ from workhand.core.events import (
     ToolReturned,
     UserSaid,
 )
+from workhand.core.excerpt import line
 from workhand.core.log import Log
 
 MESSAGE_CHARS_MAX = 6_000  # of the first and the latest message of the user
@@ -60,7 +62,7 @@ class Before:
     def __init__(self) -> None:
         self.answers = 0
         self.messages: list[str] = []
-        self.failures: list[str] = []
+        self.failures: deque[str] = deque(maxlen=FAILURES_MAX)
 
     def take(self, event: Event) -> None:
         match event:
@@ -69,7 +71,7 @@ class Before:
             case UserSaid():
                 self.messages.append(message_text(event))
             case ToolReturned(_, seen) if not seen.ok:
-                self.failures = [*self.failures[1 - FAILURES_MAX :], _cut(seen.compact, LINE_CHARS_MAX)]
+                self.failures.append(line(seen.compact, LINE_CHARS_MAX))
 
 
 def message_text(said: UserSaid) -> str:
@@ -203,7 +205,7 @@ def _messages(messages: list[str], log_path: str) -> list[str]:
     shown = [f"The task, as the user gave it:\n{_whole(messages[0], log_path)}"]
     if len(others) > OTHERS_MAX:
         shown.append(f"{len(others) - OTHERS_MAX} earlier messages of the user are in {log_path}.")
-    shown += [f"The user, later: {_cut(text, OTHER_CHARS_MAX)}" for text in others[-OTHERS_MAX:]]
+    shown += [f"The user, later: {line(text, OTHER_CHARS_MAX)}" for text in others[-OTHERS_MAX:]]
     if len(messages) > 1:
         shown.append(f"The user's latest message:\n{_whole(messages[-1], log_path)}")
     return shown
@@ -217,13 +219,9 @@ def _whole(text: str, log_path: str) -> str:
     return f"{text[:half]}\n[{left_out:,} characters left out here; the whole is in {log_path}]\n{text[-half:]}"
 
 
-def _titled(title: str, lines: Collection[str] | map[str]) -> str:
-    listed = list(lines)
-    return f"{title}:\n{_lines(listed)}" if listed else ""
-
-
-def _lines(lines: Collection[str] | map[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
+def _titled(title: str, listed: Iterable[str]) -> str:
+    lines = "\n".join(f"- {each}" for each in listed)
+    return f"{title}:\n{lines}" if lines else ""
 
 
 def _goal_line(goal: Goal) -> str:
@@ -286,8 +284,3 @@ def _texts_of(event: Event) -> tuple[str, ...]:
 
 def _flat(text: str) -> str:
     return " ".join(text.lower().split()).rstrip(".")
-
-
-def _cut(text: str, chars_max: int) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= chars_max else line[: chars_max - 1] + "…"

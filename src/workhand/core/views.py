@@ -8,12 +8,11 @@ view is bounded: what is old becomes a line or a number; the log has it.
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from workhand.core.canonical import Json
+from workhand.core.calls import stated
 from workhand.core.events import (
     Goal,
     HistorySummarized,
@@ -24,6 +23,7 @@ from workhand.core.events import (
     ToolReturned,
     UserSaid,
 )
+from workhand.core.excerpt import line
 from workhand.core.log import Entry, Log
 
 PLAN, GOALS, PROGRESS = ".workhand/plan.md", ".workhand/goals.md", ".workhand/progress.md"
@@ -111,7 +111,7 @@ class Views:
         seen = result.observation
         outcome = result.how if result.how != "ran" else "ok" if seen.ok else "failed"
         words = seen.compact if seen.compact.startswith(call.tool) else f"{call.tool}: {seen.compact}"
-        self.lines.append(f"- {position} {call.id} {outcome}: {_line(words)}")
+        self.lines.append(f"- {position} {call.id} {outcome}: {line(words, LINE_CHARS_MAX)}")
         self.changes[PROGRESS] += 1
         if not seen.ok:
             self.failures.append(Failure(position, call, result.how, seen.full))
@@ -138,11 +138,12 @@ class Views:
         if self.plan is None:
             return ["# Plan", "", "There is none yet."]
         marks = ("x" if at < self.plan.done else " " for at in range(len(self.plan.phases)))
+        current = self.plan.current
         phases = [
-            f"{number}. [{mark}] {_line(phase.title)}{' (current)' if phase is self.plan.current else ''}"
+            f"{number}. [{mark}] {line(phase.title, LINE_CHARS_MAX)}{' (current)' if phase is current else ''}"
             for number, (mark, phase) in enumerate(zip(marks, self.plan.phases, strict=True), 1)
         ]
-        return ["# Plan", "", f"Goal: {_line(self.plan.goal, SAID_CHARS_MAX)}", "", *phases]
+        return ["# Plan", "", f"Goal: {line(self.plan.goal, SAID_CHARS_MAX)}", "", *phases]
 
     def _goal_lines(self) -> list[str]:
         current = self.plan.goal if self.plan else None
@@ -151,7 +152,7 @@ class Views:
         for text, done in self.planned.items():
             if text not in known:
                 stated.append(_goal(text, done) + ("" if done or text == current else " (of an earlier plan)"))
-        asked = [f"- {position}: {_line(text)}" for position, text in self.asked]
+        asked = [f"- {position}: {line(text, LINE_CHARS_MAX)}" for position, text in self.asked]
         return ["# Goals", "", *_latest(stated), "", "## What the user said", "", *_latest(asked)]
 
     def _progress_lines(self) -> list[str]:
@@ -161,7 +162,7 @@ class Views:
 
     def _failure_parts(self) -> list[str]:
         older, newest = self.failures[:-FAILURES_MAX], self.failures[-FAILURES_MAX:]
-        lines = [f"- {self._title(failure)}: {_line(failure.text)}" for failure in older]
+        lines = [f"- {self._title(failure)}: {line(failure.text, LINE_CHARS_MAX)}" for failure in older]
         parts = ["# Failures, and whether the same action has succeeded since", "", *_latest(lines)]
         for failure in newest:
             called = f"Call: {_cut(failure.call.arguments, ARGUMENTS_CHARS_MAX)}"
@@ -179,7 +180,7 @@ class Views:
         pointers = [f"- {where}: {what}" if what else f"- {where}" for where, what in self.pointers.items()]
         parts = ["# Findings"]
         if self.decisions:
-            parts += ["", "## Decisions", "", *_latest([f"- {_line(text)}" for text in self.decisions])]
+            parts += ["", "## Decisions", "", *_latest([f"- {line(text, LINE_CHARS_MAX)}" for text in self.decisions])]
         if pointers:
             parts += ["", "## Where things are", "", *_latest(pointers)]
         if len(self.said) > SAID_MAX:
@@ -191,39 +192,26 @@ class Views:
 
 def _about(call: ToolCall) -> str:
     """Say what an action is about: the same tool on the same file, or with the same command, is the same action."""
-    stated = _arguments(call)
-    about = stated.get("path") or stated.get("command")
+    arguments = stated(call)
+    about = arguments.get("path") or arguments.get("command")
     return about if isinstance(about, str) else call.arguments
 
 
 def _words(call: ToolCall) -> str:
     """Give what the model said in a message, with the files that came along."""
-    stated = _arguments(call)
-    text, files = stated.get("text"), stated.get("attachments")
+    arguments = stated(call)
+    text, files = arguments.get("text"), arguments.get("attachments")
     lines = [f"- {each}" for each in files if isinstance(each, str)] if isinstance(files, list) else []
     return "\n".join([text if isinstance(text, str) else "", *lines])
 
 
-def _arguments(call: ToolCall) -> dict[str, Json]:
-    try:
-        stated: Json = json.loads(call.arguments)
-    except (ValueError, RecursionError):  # what the model wrote is no JSON
-        return {}
-    return stated if isinstance(stated, dict) else {}
-
-
 def _goal(text: str, done: bool) -> str:
-    return f"- [{'x' if done else ' '}] {_line(text, SAID_CHARS_MAX)}"
+    return f"- [{'x' if done else ' '}] {line(text, SAID_CHARS_MAX)}"
 
 
 def _latest(lines: list[str]) -> list[str]:
     left_out = len(lines) - LISTED_MAX
     return [f"- {left_out:,} earlier ones are left out.", *lines[left_out:]] if left_out > 0 else lines
-
-
-def _line(text: str, chars_max: int = LINE_CHARS_MAX) -> str:
-    line = " ".join(text[: 4 * chars_max].split())
-    return line if len(line) <= chars_max else line[: chars_max - 1] + "…"
 
 
 def _cut(text: str, chars_max: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass
 
+from workhand.core.excerpt import line
 from workhand.core.ports import Executed, Outcome, Sandbox, Watch
 from workhand.tools.file import READ_BYTES_MAX
 from workhand.tools.printing import prints_kept
@@ -50,7 +51,7 @@ async def shell_run(asked: ShellRun, sandbox: Sandbox, watch: Watch) -> Outcome:
     else:
         head = _ended(went.exit_code)
     read_back = len(went.stdout) <= READ_BYTES_MAX and prints_kept(asked.command)
-    return _result(f"shell_run {_short(asked.command)}", head, went, as_is=read_back)
+    return _result(f"shell_run {line(asked.command, COMMAND_CHARS_SHOWN)}", head, went, as_is=read_back)
 
 
 async def shell_view(asked: ShellView, sandbox: Sandbox) -> Outcome:
@@ -86,8 +87,3 @@ def _no_shell(shell: str) -> Outcome:
 
 def _ended(exit_code: int) -> str:
     return f"exit {exit_code}" if exit_code >= 0 else f"ended by signal {-exit_code}"
-
-
-def _short(command: str) -> str:
-    line = " ".join(command.split())
-    return line if len(line) <= COMMAND_CHARS_SHOWN else line[: COMMAND_CHARS_SHOWN - 1] + "…"

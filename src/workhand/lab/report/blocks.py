@@ -8,13 +8,13 @@ first and the last call that read it, and not again for every call.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from workhand.core import recital
+from workhand.core import excerpt, recital
 from workhand.core.body import RESTARTED, Body, body_of
+from workhand.core.calls import telling
 from workhand.core.events import (
     HistorySummarized,
     LimitHit,
@@ -59,7 +59,6 @@ MEANING: dict[Kind, str] = {
     "recital": "the plan, recited at the end and not kept",
 }
 FORMS: dict[str, Kind] = {"whole": "result", "preview": "preview", "repeat": "repeat"}
-TELLING = ("command", "path", "query", "url", "regex", "glob", "text", "goal")  # arguments that say most, best first
 TEXT_CHARS_MAX = 100
 
 
@@ -121,22 +120,9 @@ def shares(sizes: dict[Kind, int], tokens: int) -> tuple[Share, ...]:
     return tuple(found)
 
 
-def telling(call: ToolCall) -> str:
-    """Give the argument that says most about a call, in a line."""
-    try:
-        stated = json.loads(call.arguments)
-    except (ValueError, RecursionError):  # what a model wrote is not always JSON
-        return line(call.arguments)
-    if not isinstance(stated, dict):
-        return ""
-    return next((line(stated[name]) for name in TELLING if isinstance(stated.get(name), str)), "")
-
-
 def line(text: str) -> str:
     """Cut a text to one line that can be written as UTF-8."""
-    flat = " ".join(text[: 40 * TEXT_CHARS_MAX].split())
-    cut = flat if len(flat) <= TEXT_CHARS_MAX else flat[: TEXT_CHARS_MAX - 1] + "…"
-    return cut.encode(errors="replace").decode()
+    return excerpt.line(text, TEXT_CHARS_MAX).encode(errors="replace").decode()
 
 
 def doing(answer: ModelAnswered) -> str:
