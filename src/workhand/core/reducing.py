@@ -36,7 +36,7 @@ class Question:
 
 def written(log: Log, ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
     """Give the files that must be kept before the arguments of these calls are shown in compact form."""
-    answers = (event for event in log.events if isinstance(event, ModelAnswered))
+    answers = (event for event in log.events if ids and isinstance(event, ModelAnswered))
     for call in (call for answer in answers for call in answer.calls if call.id in ids):
         yield compact.path(call), compact.original(call)
 

@@ -12,12 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from workhand.core import compact
 from workhand.core.canonical import digest
-from workhand.core.events import HistorySummarized, ModelAnswered, ResultsCompacted, ToolCall, ToolReturned
+from workhand.core.events import HistorySummarized, ResultsCompacted, ToolReturned
 from workhand.core.log import Log
 from workhand.core.ports import BlobStore, Toolbox
-from workhand.core.reducing import history
+from workhand.core.reducing import history, written
 from workhand.core.views import PROGRESS, VIEWS, Views, views_of
 
 PROGRESS_STEPS = 8  # actions between two writings of the one view that every action changes
@@ -34,7 +33,6 @@ class Promise:
 
 def promises(log: Log) -> tuple[Promise, ...]:
     """Give every file that the log in view names: each exists, or can be made from the log and its originals."""
-    calls = _calls(log)
     since = 0
     found: list[Promise] = []
     for event in log.events:
@@ -42,7 +40,7 @@ def promises(log: Log) -> tuple[Promise, ...]:
             case ToolReturned():
                 found += _result(event)
             case ResultsCompacted():
-                found += [_arguments(calls[id]) for id in event.arguments if id in calls]
+                found += _arguments(log, event)
             case HistorySummarized(until, _, path):
                 found.append(_written(path, history(log, since, until)))
                 since = until
@@ -52,9 +50,7 @@ def promises(log: Log) -> tuple[Promise, ...]:
 def promised_by(reduction: ResultsCompacted, log: Log) -> tuple[Promise, ...]:
     """Give the files that a compaction would send the model to."""
     results = (event for event in log.events if isinstance(event, ToolReturned) and event.call_id in reduction.call_ids)
-    calls = _calls(log) if reduction.arguments else {}
-    found = [promise for result in results for promise in _result(result)]
-    return (*found, *(_arguments(calls[id]) for id in reduction.arguments if id in calls))
+    return (*(promise for result in results for promise in _result(result)), *_arguments(log, reduction))
 
 
 async def broken(promised: Iterable[Promise], toolbox: Toolbox) -> tuple[Promise, ...]:
@@ -106,18 +102,13 @@ class Shown:
                 yield path
 
 
-def _calls(log: Log) -> dict[str, ToolCall]:
-    answers = (event for event in log.events if isinstance(event, ModelAnswered))
-    return {call.id: call for answer in answers for call in answer.calls}
-
-
 def _result(returned: ToolReturned) -> list[Promise]:
     seen = returned.observation
     return [Promise(seen.path, seen.blob)] if seen.path is not None and seen.blob is not None else []
 
 
-def _arguments(call: ToolCall) -> Promise:
-    return _written(compact.path(call), compact.original(call))
+def _arguments(log: Log, reduction: ResultsCompacted) -> list[Promise]:
+    return [_written(path, content) for path, content in written(log, reduction.arguments)]
 
 
 def _written(path: str, content: bytes) -> Promise:
