@@ -24,8 +24,8 @@ from workhand.errors import ConfigError
 from workhand.lab.report.account import REASONS, Call, Report, report
 from workhand.lab.report.blocks import KINDS, Kind
 from workhand.lab.report.findings import Reduction
-from workhand.lab.report.headlines import counted, headlines
-from workhand.lab.report.markup import tokens
+from workhand.lab.report.headlines import headlines
+from workhand.lab.report.markup import counted, tokens
 
 if TYPE_CHECKING:
     from workhand.core.canonical import Json

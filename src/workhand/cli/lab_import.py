@@ -161,19 +161,15 @@ def _show(imported: Imported, *, as_json: bool) -> None:
 
 
 def _counts(imported: Imported) -> str:
+    from workhand.lab.report.markup import counted
+
     if imported.error:
         return f"not read: {imported.error}"
-    numbers = (
-        (len(imported.sessions), "session"),
-        (sum(kept.answers for kept in imported.sessions), "call of the model"),
-        (sum(kept.calls for kept in imported.sessions), "tool call"),
-        (sum(kept.results for kept in imported.sessions), "result"),
-        (imported.bad_lines, "bad line"),
+    counts = (
+        counted(len(imported.sessions), "session"),
+        counted(sum(kept.answers for kept in imported.sessions), "call of the model", "calls of the model"),
+        counted(sum(kept.calls for kept in imported.sessions), "tool call"),
+        counted(sum(kept.results for kept in imported.sessions), "result"),
+        counted(imported.bad_lines, "bad line"),
     )
-    return ", ".join((imported.format, *(_counted(number, noun) for number, noun in numbers)))
-
-
-def _counted(number: int, noun: str) -> str:
-    first, _, rest = noun.partition(" of ")
-    plural = first if number == 1 else f"{first}s"
-    return f"{number:,} {plural}{' of ' + rest if rest else ''}"
+    return ", ".join((imported.format, *counts))

@@ -99,13 +99,14 @@ def read_settings(**stated: object) -> Settings:
 
 
 def _facts(rows: dict[str, Row], outcomes: Sequence[Outcome], settings: Settings) -> dict[str, object]:
-    from workhand.lab.study import BASELINE, token_counter
+    from workhand.lab.study import BASELINE
+    from workhand.lab.texts import counter
 
     return {
         "policies": {name: _rounded(asdict(found)) for name, found in rows.items()},
         "sessions": len(outcomes),
         "calls": sum(outcome.account(BASELINE).calls for outcome in outcomes),
-        "settings": {**asdict(settings), "tokens": token_counter()},
+        "settings": {**asdict(settings), "tokens": counter()[1]},
     }
 
 
@@ -117,14 +118,15 @@ def _print(rows: dict[str, Row], outcomes: Sequence[Outcome], settings: Settings
     from rich.console import Console
     from rich.table import Table
 
-    from workhand.lab.study import BASELINE, token_counter
+    from workhand.lab.study import BASELINE
+    from workhand.lab.texts import counter
 
     calls = sum(outcome.account(BASELINE).calls for outcome in outcomes)
     prices = settings.prices
     click.echo(
         f"{len(outcomes):,} sessions, {calls:,} calls of the model; limit {settings.limit_tokens:,} tokens behind "
         f"a prefix of {settings.prefix_tokens:,};\nprices of uncached input: write {prices.write:g}, "
-        f"read {prices.read:g}, output {prices.output:g}; cache {settings.cache}; tokens by {token_counter()}."
+        f"read {prices.read:g}, output {prices.output:g}; cache {settings.cache}; tokens by {counter()[1]}."
     )
     table = Table(box=None, pad_edge=False)
     for column in (

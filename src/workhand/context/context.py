@@ -350,6 +350,10 @@ class Context:
             raise ConfigError(f"These calls have no result yet: {', '.join(self._open)}; record one for each of them.")
 
 
+Make: TypeAlias = Callable[[str, tuple[ToolSpec, ...]], Context]
+"""Makes the context of a new conversation, given its system prompt and tools; ``begin`` is one."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """The latest prompt that was handed out, and where the log ended then."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 # The packages are an extra, which is not installed where types are checked.
 from langchain.agents.middleware import AgentMiddleware  # type: ignore[import-not-found]
@@ -23,7 +23,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from langchain_core.tools import StructuredTool  # type: ignore[import-not-found]
 from langchain_core.utils.function_calling import convert_to_openai_tool  # type: ignore[import-not-found]
 
-from workhand.context.context import Context, Written, begin, tool
+from workhand.context.context import Context, Make, Written, begin, tool
 from workhand.context.openai import text_of
 from workhand.context.turns import (
     READ_DESCRIPTION,
@@ -44,9 +44,6 @@ from workhand.core.policy import ToolSpec
 from workhand.core.prompt import Prompt
 from workhand.errors import ConfigError, ContextOverflow
 from workhand.models import pieces
-
-Make: TypeAlias = Callable[[str, tuple[ToolSpec, ...]], Context]
-"""Makes the context of a new conversation, given its system prompt and tools; ``begin`` is one."""
 
 
 class ContextMiddleware(AgentMiddleware):  # type: ignore[misc] # the class it extends is unknown without the package

@@ -13,21 +13,17 @@ without them sizes are estimated.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 # The package is an extra, which is not installed where types are checked.
 from agents import FunctionTool, RunHooks  # type: ignore[import-not-found]
 from agents.run_config import ModelInputData  # type: ignore[import-not-found]
 
-from workhand.context.context import Context, SummarizeAsync, begin, tool
+from workhand.context.context import Context, Make, SummarizeAsync, begin, tool
 from workhand.context.responses import items, record_items
 from workhand.context.turns import READ_DESCRIPTION, READ_PARAMETERS, READ_TOOL, check_system, read_slice
 from workhand.core.events import Usage
 from workhand.core.policy import ToolSpec
-
-Make: TypeAlias = Callable[[str, tuple[ToolSpec, ...]], Context]
-"""Makes the context of an agent, given its system prompt and tools; ``begin`` is one."""
 
 
 class InputFilter:

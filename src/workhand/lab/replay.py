@@ -9,11 +9,10 @@ That is a lower bound of true re-reading, and success is not measured at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from workhand.core.policy import Prices
-from workhand.lab.policies.contexts import Context
+from workhand.lab.policies.contexts import Begin
 from workhand.lab.request import Block, Cache, Request
 from workhand.lab.texts import Texts, needs, texts_of
 from workhand.lab.trace import Answer, Call, Part, Returned, Said, Trace
@@ -34,10 +33,6 @@ class Terms:
     limit_tokens: int  # without the fixed prefix
     prefix_tokens: int
     cold: frozenset[int] = frozenset()  # calls, from 0, before which the cache has expired
-
-
-Begin = Callable[[Texts, Block], Context]
-"""Makes a policy's context for one session, given its texts and the fixed prefix."""
 
 
 @dataclass(slots=True)

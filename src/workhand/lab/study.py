@@ -21,7 +21,7 @@ from workhand.lab.hindsight.instances import instance_of
 from workhand.lab.hindsight.optimum import lower_bound
 from workhand.lab.policies.rivals import named as policy_named
 from workhand.lab.replay import Account, Terms, replay
-from workhand.lab.texts import Texts, counter, needs
+from workhand.lab.texts import Texts, needs
 from workhand.lab.trace import Answer, Trace
 
 BASELINE = "append-only"
@@ -103,11 +103,6 @@ def cold_calls(trace: Trace, lifetime_s: float, share: float) -> frozenset[int]:
     }
     drawn = ((call, sha256(f"{trace.id}:{call}".encode()).digest()[:4]) for call in range(1, len(answers)))
     return frozenset(late | {call for call, digest in drawn if int.from_bytes(digest, "big") < share * 2**32})
-
-
-def token_counter() -> str:
-    """Say how tokens are counted here."""
-    return counter()[1]
 
 
 def _counted(found: Iterable[Outcome], done: Callable[[], None]) -> Iterator[Outcome]:

@@ -8,9 +8,9 @@ events of a real log, results pass the real gate, reductions are those that
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from workhand.core import compact, gate, schedule, summary
 from workhand.core.body import form_of, reductions_of
@@ -72,6 +72,10 @@ class Context(Protocol):
     def points_to(self, part: Returned) -> bool:
         """Say whether what is shown now leads back to a result that is not shown."""
         ...
+
+
+Begin: TypeAlias = Callable[[Texts, Block], Context]
+"""Makes a policy's context for one session, given its texts and the fixed prefix."""
 
 
 class AppendOnly:
@@ -145,12 +149,11 @@ class Workhand:
             if isinstance(due, Summarize):
                 output = self._texts.count(stand_in(self.policy.rules.summary_tokens))
                 sent.append(replace(before, tail_tokens=ASK_TOKENS, output_tokens=output))
-            if isinstance(due, Summarize):
                 self._note(self._summarized(due))
+                cold = False
             else:
                 self._compact(due)
             self.removed.events += 1
-            cold = cold and not isinstance(due, Summarize)
         request = self._request(cold=cold)
         self._sent_tokens = sum(block.tokens for block in request.blocks)
         return (*sent, request)

@@ -11,19 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias
 
 from workhand.core.policy import Prices
 from workhand.errors import ConfigError
 from workhand.lab.policies.clearing import KEPT_FULL, Clear, Drop, Moving, OldestHalf
-from workhand.lab.policies.contexts import AppendOnly, Context
+from workhand.lab.policies.contexts import AppendOnly, Begin, Context
 from workhand.lab.policies.offloading import DeepAgents, Strands
 from workhand.lab.policies.ours import begun, read_changes
 from workhand.lab.policies.summarising import Codex, LangChain, OpenHands
-from workhand.lab.request import Block
-from workhand.lab.texts import Texts
 
-Begin: TypeAlias = Callable[[Texts, Block], Context]
 NAME = re.compile(r"([a-z]+(?:-[a-z]+)*)((?:-\d+)*)")
 
 FIXED: dict[str, Callable[..., Context]] = {

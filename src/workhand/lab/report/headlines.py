@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workhand.lab.report.account import Report
-from workhand.lab.report.markup import share, size, tokens
+from workhand.lab.report.markup import counted, share, size, tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,6 @@ def headlines(report: Report) -> tuple[Headline, ...]:
     if not report.calls:
         return ()
     return (*_money(report), *_context(report), *_work(report))
-
-
-def counted(count: int, noun: str, plural: str = "") -> str:
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def _money(report: Report) -> tuple[Headline, ...]:

@@ -34,6 +34,10 @@ def text(said: str, chars_max: int = 400) -> str:
     return escape(cut.translate(SHOWN).translate(SURROGATES))
 
 
+def counted(count: int, noun: str, plural: str = "") -> str:
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
 def tokens(count: float) -> str:
     """Write a number of tokens short enough for a chart."""
     for unit, size in (("M", 1_000_000), ("k", 1_000)):

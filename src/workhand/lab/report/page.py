@@ -18,8 +18,8 @@ from workhand.lab.report import colours, markup
 from workhand.lab.report.account import REASONS, Call, Report
 from workhand.lab.report.blocks import KINDS, MEANING, Block
 from workhand.lab.report.findings import Reduction
-from workhand.lab.report.headlines import counted, headlines
-from workhand.lab.report.markup import share, size
+from workhand.lab.report.headlines import headlines
+from workhand.lab.report.markup import counted, share, size
 from workhand.lab.report.timeline import svg
 
 RESULTS = ("result", "preview", "repeat", "compacted")

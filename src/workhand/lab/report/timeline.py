@@ -244,8 +244,8 @@ def _lanes(report: Report, layout: Layout) -> Iterator[str]:
     mended = [failure.call for failure in report.failures if failure.steps is not None]
     lost = [failure.call for failure in report.failures if failure.steps is None]
     lanes = (
-        (_counted(len(report.rereads), "re-read"), (("reread", [reread.call for reread in report.rereads]),)),
-        (_counted(len(report.failures), "failure"), (("mended", mended), ("lost", lost))),
+        (markup.counted(len(report.rereads), "re-read"), (("reread", [reread.call for reread in report.rereads]),)),
+        (markup.counted(len(report.failures), "failure"), (("mended", mended), ("lost", lost))),
     )
     for index, (label, marks) in enumerate(lanes):
         y = layout.lanes_top + layout.lane * (index + 0.5)
@@ -369,10 +369,6 @@ def _flags(report: Report) -> Iterator[Flag]:
         if call.gap_s > report.prices.lifetime_s and call.reason:
             gap = markup.pause(call.gap_s)
             yield Flag(call.number, "cold", f"pause {gap}", f"A pause of {gap} before call {call.number:,}", call.gap_s)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _ticks(top: float, count: int) -> list[float]:
