@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event as Flag
 
@@ -20,7 +20,7 @@ from workhand.core.events import Observation, Paused, ToolReturned, UserSaid
 from workhand.core.log import Entry
 from workhand.core.ports import Claim
 from workhand.errors import Conflict, SessionUnknown, StoreError
-from workhand.store import checkpoints
+from workhand.store import checkpoints, database
 from workhand.store.chain import FORKS_DEEP_MAX
 from workhand.store.sqlite import SqliteStore
 from workhand.store.writer import Writer
@@ -250,10 +250,7 @@ async def test_the_write_ahead_log_is_moved_into_the_database_meanwhile(tmp_path
 async def test_two_processes_share_one_file(tmp_path: Path) -> None:
     path = tmp_path / "sessions.db"
     children = [_child(path, prefix, 25) for prefix in ("a", "b")]  # both also make the file
-    for child in children:
-        assert child.wait(60) == 0
-        assert child.stdout is not None
-        child.stdout.close()
+    assert [child.communicate(timeout=60)[0].count(b"\n") for child in children] == [100, 100]
     store = SqliteStore(path)
     logs = {row.id: await store.read(row.id) for row in await store.sessions()}
     assert await store.check() == ()
@@ -263,6 +260,32 @@ async def test_two_processes_share_one_file(tmp_path: Path) -> None:
         for prefix in "ab"
         for number in range(4)
     }
+
+
+@pytest.mark.parametrize("pragma", ["application_id", "user_version"])
+async def test_a_file_that_another_process_makes_meanwhile_is_no_foreign_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pragma: str
+) -> None:
+    path = tmp_path / "sessions.db"
+    others: list[bool] = []
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 0)
+    monkeypatch.setattr(database, "WAL_PAUSE_S", 0.0)
+
+    def intrude(cursor: apsw.Cursor, statement: str, _: object) -> bool:
+        if pragma in statement and not others:
+            others.append(True)
+            with suppress(StoreError):  # it may be told to wait
+                Writer(path).close()
+        return True
+
+    def watch(connection: apsw.Connection) -> None:
+        connection.exec_trace = intrude
+
+    monkeypatch.setattr(apsw, "connection_hooks", [watch])
+    store = SqliteStore(path)
+    await store.create("a", title="A", at=0.0)
+    await store.aclose()
+    assert others == [True]
 
 
 async def test_a_claim_by_another_process_fences_this_one(tmp_path: Path) -> None:

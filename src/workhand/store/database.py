@@ -183,9 +183,10 @@ def _connect(path: Path, *, read_only: bool) -> Connection:
 
 def _is_empty(connection: Connection, path: Path) -> bool:
     """Tell a new file from one that is ours; refuse every other."""
-    has_tables = connection.execute("SELECT 1 FROM sqlite_schema").fetchone()  # first: another process may make it now
-    application = connection.pragma("application_id")
-    version = connection.pragma("user_version")
+    with connection:  # one state of the file: another process may be making it
+        has_tables = connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+        application = connection.pragma("application_id")
+        version = connection.pragma("user_version")
     if application == version == 0 and not has_tables:
         return True
     if application != APPLICATION_ID:
