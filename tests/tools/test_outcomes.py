@@ -13,9 +13,9 @@ from workhand.agents import executor
 from workhand.core.canonical import Json, digest, encode
 from workhand.core.events import ToolCall
 from workhand.core.ports import Outcome, Sandbox
+from workhand.core.preview.media import kind_of
 from workhand.sandbox.probe import open_sandbox
 from workhand.tools.folder import Folder
-from workhand.tools.media import kind_of
 from workhand.tools.printing import prints_kept
 from workhand.tools.toolbox import SandboxToolbox
 
@@ -113,20 +113,22 @@ def picture(form: str, **options: object) -> bytes:
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
-        (picture("PNG"), "PNG picture, 321x123 pixels"),
-        (picture("JPEG"), "JPEG picture, 321x123 pixels"),
-        (picture("JPEG", progressive=True), "JPEG picture, 321x123 pixels"),
-        (picture("GIF"), "GIF picture, 321x123 pixels"),
-        (picture("WEBP"), "WebP picture, 321x123 pixels"),
-        (picture("WEBP", lossless=True), "WebP picture, 321x123 pixels"),
-        (picture("WEBP", exif=b"Exif\0\0"), "WebP picture, 321x123 pixels"),
-        (picture("PNG")[:18], "PNG picture"),
-        (picture("JPEG")[:30], "JPEG picture"),
-        (picture("WEBP")[:27], "WebP picture"),
-        (b"\xff\xd8\xff\xff\xff\xff", "JPEG picture"),
+        (picture("PNG"), "PNG image, 321 x 123 pixels"),
+        (picture("JPEG"), "JPEG image, 321 x 123 pixels"),
+        (picture("JPEG", progressive=True), "JPEG image, 321 x 123 pixels"),
+        (picture("GIF"), "GIF image, 321 x 123 pixels"),
+        (picture("WEBP"), "WebP image, 321 x 123 pixels"),
+        (picture("WEBP", lossless=True), "WebP image, 321 x 123 pixels"),
+        (picture("WEBP", exif=b"Exif\0\0"), "WebP image, 321 x 123 pixels"),
+        (picture("PNG")[:18], "PNG image"),
+        (picture("JPEG")[:30], "JPEG image"),
+        (picture("WEBP")[:27], "WebP image"),
+        (b"\xff\xd8\xff\xff\xff\xff", "JPEG image"),
         (b"%PDF-1.7\n", "PDF document"),
-        (b"PK\x03\x04...", "ZIP archive"),
-        (b"a\0b", "binary file"),
+        (b"PK\x03\x04...", "zip archive"),
+        (b"a\0b", "binary data"),
+        (b"BM is how a text may begin", ""),
+        (b"BM\0\0", "BMP image"),
         (b"text", ""),
         ("Grüße\n".encode("latin-1"), ""),
         (b"", ""),
@@ -140,7 +142,7 @@ async def test_a_picture_is_described_and_kept_rather_than_refused(machine: Mach
     content = picture("PNG")
     (machine.workspace / "a picture.png").write_bytes(content)
     outcome = await machine("file_read", path="a picture.png")
-    said = f"a picture.png: PNG picture, 321x123 pixels, {len(content):,} bytes"
+    said = f"a picture.png: PNG image, 321 x 123 pixels, {len(content):,} bytes"
     assert outcome == Outcome(
         f"{said}. It is no text; a program in shell_run can look into it: python3, or xxd 'a picture.png' | head",
         f"file_read {said}",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from workhand.core.canonical import digest
 from workhand.core.ports import Outcome, Sandbox
-from workhand.tools.media import kind_of
+from workhand.core.preview.media import kind_of
 
 READ_LINES = 400
 READ_BYTES_MAX = 24_000  # of one slice that enters the context
