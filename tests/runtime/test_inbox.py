@@ -17,17 +17,18 @@ from workhand.core.events import (
     Paused,
     Resumed,
     SessionEnded,
+    ToolCall,
     ToolReturned,
     UserSaid,
 )
 from workhand.core.log import Log
 from workhand.core.mask import Mask
-from workhand.core.ports import Watch
+from workhand.core.ports import Outcome, Watch
 from workhand.core.prompt import Prompt
 from workhand.errors import Conflict
 from workhand.runtime.wake import CANCELLED
 from workhand.testing.model import Say, ScriptedModel, script
-from workhand.testing.toolbox import HeldToolbox, LedgerToolbox, brought
+from workhand.testing.toolbox import LedgerToolbox, brought
 
 pytestmark = pytest.mark.anyio
 
@@ -38,9 +39,10 @@ GONE = SessionEnded("cancelled")
 class Held:
     """A session that stands still in the middle of ``shell_run``."""
 
-    toolbox: HeldToolbox
     model: ScriptedModel
     here: World
+    running: anyio.Event
+    release: anyio.Event
 
     async def told(self, *events: Event, release: bool = True) -> Log:
         """Wake the session, leave it ``events`` while the tool runs, and give its log at the end."""
@@ -52,17 +54,24 @@ class Held:
 
         async with anyio.create_task_group() as group:
             group.start_soon(wake)
-            await self.toolbox.running.wait()
+            await self.running.wait()
             for event in events:
                 await self.here.store.post("s", event)
             if release:
-                self.toolbox.release.set()
+                self.release.set()
         return logs[0]
 
 
 def held(*answers: Say) -> Held:
-    toolbox, model = HeldToolbox("shell_run"), ScriptedModel(script(PLANNED, RUN, *answers))
-    return Held(toolbox, model, World(POLICY, model, toolbox))
+    model, running, release = ScriptedModel(script(PLANNED, RUN, *answers)), anyio.Event(), anyio.Event()
+
+    async def hold(call: ToolCall, watch: Watch) -> None:
+        if call.tool == "shell_run":
+            running.set()
+            await release.wait()
+
+    toolbox = LedgerToolbox(lambda call: Outcome(f"{call.tool} is done", call.tool), hold)
+    return Held(model, World(POLICY, model, toolbox), running, release)
 
 
 async def test_a_message_is_heard_after_the_running_tool_and_answered_first() -> None:
@@ -108,10 +117,10 @@ async def test_a_worker_whose_session_was_claimed_by_another_writes_nothing_more
 
     async with anyio.create_task_group() as group:
         group.start_soon(wake)
-        await session.toolbox.running.wait()
+        await session.running.wait()
         await session.here.store.claim("s", owner="another")
         before = await session.here.recorded()
-        session.toolbox.release.set()
+        session.release.set()
     assert len(raised) == 1
     assert await session.here.recorded() == before
 

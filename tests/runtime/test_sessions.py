@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -11,6 +10,7 @@ from tests.core.playbook import POLICY
 from tests.runtime.worlds import World, kinds, last
 from workhand.core.canonical import Json, digest
 from workhand.core.events import (
+    Event,
     ModelAnswered,
     Observation,
     Resumed,
@@ -83,39 +83,19 @@ async def test_a_new_message_takes_an_ended_session_up_again() -> None:
     ]
 
 
-@dataclass
-class Witness:
-    """A toolbox that looks, while it runs, at what is durable."""
-
-    here: World | None = None
-    durable: list[ToolStarted] = field(default_factory=list)
-
-    async def run(self, call: ToolCall, watch: Watch) -> Outcome:
-        assert self.here is not None
-        event = (await self.here.recorded())[-1]
-        assert isinstance(event, ToolStarted)
-        self.durable.append(event)
-        watch(Delta("output", "working"))
-        return brought("x" * 3_000)
-
-    async def keep(self, path: str, content: bytes) -> None:
-        return None
-
-    async def kept(self, paths: tuple[str, ...]) -> Mapping[str, str]:
-        return {}
-
-    async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
-        return ()
-
-
 async def test_that_a_tool_starts_is_durable_before_it_runs_and_its_original_before_its_result() -> None:
-    toolbox = Witness()
+    durable: list[Event] = []
+
+    async def look(call: ToolCall, watch: Watch) -> None:
+        durable.append((await here.recorded())[-1])
+        watch(Delta("output", "working"))
+
+    toolbox = LedgerToolbox(lambda call: brought("x" * 3_000), look)
     here = World(POLICY, ScriptedModel(script(PLANNED, RUN, DELIVERED)), toolbox)
-    toolbox.here = here
     await here.begin()
     log = await here.wake()
     results = [event for event in log.events if isinstance(event, ToolReturned)]
-    assert toolbox.durable == [ToolStarted("c5"), ToolStarted("c8")]
+    assert durable == [ToolStarted("c5"), ToolStarted("c8")]
     assert Delta("output", "working") in here.seen
     assert await here.store.get(results[1].observation.blob or "") == b"x" * 3_000
 
@@ -188,30 +168,15 @@ async def test_a_machine_that_cannot_be_opened_is_the_callers_to_know() -> None:
         await here.wake()
 
 
-@dataclass
-class Opening:
-    """A toolbox that opens a machine for its first call."""
-
-    opened: bool = False
-
-    async def run(self, call: ToolCall, watch: Watch) -> Outcome:
-        if not self.opened:
-            watch(SandboxOpened("unsafe", "none", "none"))
-            self.opened = True
-        return brought("done")
-
-    async def keep(self, path: str, content: bytes) -> None:
-        return None
-
-    async def kept(self, paths: tuple[str, ...]) -> Mapping[str, str]:
-        return {}
-
-    async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
-        return ()
-
-
 async def test_that_a_machine_was_opened_is_written_down_before_the_result_of_the_call() -> None:
-    here = World(POLICY, ScriptedModel(script(PLANNED, RUN, DELIVERED)), Opening())
+    toolbox = LedgerToolbox(lambda call: brought("done"))
+
+    async def open_first(call: ToolCall, watch: Watch) -> None:
+        if len(toolbox.ledger) == 1:
+            watch(SandboxOpened("unsafe", "none", "none"))
+
+    toolbox.during = open_first
+    here = World(POLICY, ScriptedModel(script(PLANNED, RUN, DELIVERED)), toolbox)
     await here.begin()
     log = await here.wake()
     assert kinds(log.events[5:9]) == ["ModelAnswered", "ToolStarted", "SandboxOpened", "ToolReturned"]

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-
-import anyio
 
 from workhand.core.canonical import digest
 from workhand.core.events import ToolCall
 from workhand.core.ports import Outcome, Watch
 
 
+async def _nothing(call: ToolCall, watch: Watch) -> None:
+    return None
+
+
 @dataclass
 class LedgerToolbox:
-    """Answer each call with ``reply(call)``, keep a ledger of what was run, and the files in ``files``."""
+    """Answer each call with ``reply(call)`` after ``during(call, watch)``; keep a ledger of calls, and files."""
 
     reply: Callable[[ToolCall], Outcome]
+    during: Callable[[ToolCall, Watch], Awaitable[None]] = _nothing
     ledger: list[str] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
 
     async def run(self, call: ToolCall, watch: Watch) -> Outcome:
         self.ledger.append(call.id)
+        await self.during(call, watch)
         return self.reply(call)
 
     async def keep(self, path: str, content: bytes) -> None:
@@ -32,30 +36,6 @@ class LedgerToolbox:
 
     async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(path for path in paths if path not in self.files)
-
-
-@dataclass
-class HeldToolbox:
-    """Hold the calls of one tool until they are released; ``running`` is set meanwhile."""
-
-    tool: str
-    running: anyio.Event = field(default_factory=anyio.Event)
-    release: anyio.Event = field(default_factory=anyio.Event)
-
-    async def run(self, call: ToolCall, watch: Watch) -> Outcome:
-        if call.tool == self.tool:
-            self.running.set()
-            await self.release.wait()
-        return Outcome(f"{call.tool} is done", call.tool)
-
-    async def keep(self, path: str, content: bytes) -> None:
-        return None
-
-    async def kept(self, paths: tuple[str, ...]) -> Mapping[str, str]:
-        return {}
-
-    async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
-        return ()
 
 
 def brought(text: str, *, ok: bool = True) -> Outcome:
