@@ -38,12 +38,13 @@ from workhand.core.mask import everything
 from workhand.core.policy import Limits, Policy, Rules
 from workhand.core.ports import Outcome
 from workhand.core.render import render
-from workhand.models.openai_chat_wire import Server, request
+from workhand.models.wire.dialect import Server
+from workhand.models.wire.openai_chat import OpenAIChat
 
 RESULT = b"".join(b"%06d what was found, and where it was found\n" % number for number in range(60))
 LARGE = b"".join(b"item-%06d,%d,ready\n" % (number, number * 7919) for number in range(4_000))
 ENDLESS = 10_000_000  # a window in which nothing is reduced
-SERVER = Server("https://example.org/v1", "some-model")
+DIALECT = OpenAIChat(Server("openai-chat", "https://example.org/v1", "some-model"), "native")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def measure(tokens: int, steps: int) -> Result:
     mask = everything(spec.name for spec in chosen.tools)
     audit = Audit()
     audit.sent(render(log, chosen).body)
-    request(render(log, chosen), mask, SERVER, "native", session="s")
+    DIALECT.request(render(log, chosen), mask, session="s")
     times: dict[str, list[float]] = {name: [] for name in ("gate", "large", "decide", "render", "audit", "encode")}
     for number in range(calls, calls + steps):
         call = ToolCall(f"c{number}", "shell_run", json.dumps({"command": f"run {number}"}))
@@ -113,7 +114,7 @@ def measure(tokens: int, steps: int) -> Result:
         assert audit.check(log, chosen, prompt) is None
         audit.sent(prompt.body)
         audited = time.thread_time()
-        request(prompt, mask, SERVER, "native", session="s")
+        DIALECT.request(prompt, mask, session="s")
         encoded = time.thread_time()
         before = (gated - began, admitted - gated, rendering - decided, rendered - rendering)
         spans = (*before, audited - rendered, encoded - audited)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workhand.core.canonical import encode
-from workhand.models.arguments import arguments_text, well_formed
+from workhand.models.wire.arguments import arguments_text, well_formed
 
 READ = {
     '{"b": 1, "a": "x"}': '{"a":"x","b":1}',

@@ -21,7 +21,7 @@ from workhand.core.mask import Mask, family
 from workhand.core.ports import Delta
 from workhand.errors import ContextOverflow, MalformedAnswer
 from workhand.models.local import LocalModel
-from workhand.models.pieces import definitions
+from workhand.models.wire.pieces import definitions
 
 pytestmark = pytest.mark.anyio
 

@@ -17,9 +17,10 @@ from workhand.core.events import ToolCall, Usage
 from workhand.core.mask import Mask, family
 from workhand.core.ports import Delta, Retry
 from workhand.errors import ConfigError, ContextOverflow, MalformedAnswer, ModelRefused, ModelUnavailable
+from workhand.models.hosted import HostedModel, Patience
 from workhand.models.local import LocalModel
-from workhand.models.openai_chat import OpenAIChatModel, Patience
-from workhand.models.openai_chat_wire import Server
+from workhand.models.wire.dialect import Server
+from workhand.models.wire.openai_chat import OpenAIChat
 
 pytestmark = pytest.mark.anyio
 
@@ -41,10 +42,10 @@ class Slept:
 
 @asynccontextmanager
 async def opened(
-    base_url: str, patience: Patience = QUICK, slept: Slept | None = None, **server: object
-) -> AsyncIterator[OpenAIChatModel]:
-    wire = Server(base_url, "test-model", api_key=KEY, **server)  # type: ignore[arg-type]  # options of the test
-    model = OpenAIChatModel(
+    base_url: str, patience: Patience = QUICK, slept: Slept | None = None, **options: object
+) -> AsyncIterator[HostedModel]:
+    wire = OpenAIChat(Server("openai-chat", base_url, "test-model", KEY), **options)  # type: ignore[arg-type]
+    model = HostedModel(
         wire, patience=patience, chance=lambda: 0.5, sleep=slept or Slept(), now=lambda: 1_800_000_000.0
     )
     async with model:
@@ -270,7 +271,7 @@ async def test_a_real_server_without_tools_in_its_template_answers_with_calls(lo
     body: tuple[bytes, ...] = (*head("You are brief.", few), said("Read a.txt."))
     masks = [only("file_read"), family(NAMES, "message_"), only("shell_view", "file_find")]
     answers = []
-    async with OpenAIChatModel(Server(f"{local.address}/v1", "local", api_key=local.key)) as model:
+    async with HostedModel(OpenAIChat(Server("openai-chat", f"{local.address}/v1", "local", local.key))) as model:
         for i, mask in enumerate(masks):
             answer = await model.answer(prompt(*body, answer_tokens_max=300), mask, session="s", watch=unwatched)
             assert mask.allows(answer.calls[0].tool)
@@ -283,10 +284,10 @@ async def test_a_real_server_without_tools_in_its_template_answers_with_calls(lo
 
 async def test_a_real_server_tells_that_a_prompt_is_too_long_and_a_key_wrong(local: LocalModel) -> None:
     base_url = f"{local.address}/v1"
-    async with OpenAIChatModel(Server(base_url, "local", api_key=local.key)) as model:
+    async with HostedModel(OpenAIChat(Server("openai-chat", base_url, "local", local.key))) as model:
         with pytest.raises(ContextOverflow) as caught:
             await model.answer(prompt(*BODY, said("word " * 1_400)), Mask("auto", ()), session="s", watch=unwatched)
     assert caught.value.window_tokens == await local.window()
-    async with OpenAIChatModel(Server(base_url, "local", api_key=KEY)) as model:
+    async with HostedModel(OpenAIChat(Server("openai-chat", base_url, "local", KEY))) as model:
         with pytest.raises(ConfigError, match="api_key"):
             await model.answer(prompt(*BODY), ALL, session="s", watch=unwatched)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,13 @@ from hypothesis import strategies as st
 from tests.models.toolset import ALL, NAMES, head, only, prompt, returned, said
 from workhand.core.canonical import encode
 from workhand.core.mask import Mask
+from workhand.core.prompt import Prompt
 from workhand.errors import ConfigError
-from workhand.models.openai_chat_wire import Form, Server, form_of
-from workhand.models.openai_chat_wire import request as session_request
+from workhand.models.wire.dialect import Server
+from workhand.models.wire.openai_chat import Form, OpenAIChat, form_of
 
 GOLDEN = Path(__file__).parent / "golden"
-SERVER = Server("http://127.0.0.1:1/v1", "test-model", allowed_tools=True, cache_key=True)
-request = partial(session_request, session="s1")
+SERVER = OpenAIChat(Server("openai-chat", "http://127.0.0.1:1/v1", "test-model"), allowed_tools=True, cache_key=True)
 CALL = {"arguments": '{"path":"a.txt"}', "id": "c1", "tool": "file_read"}
 BODY = (
     *head(),
@@ -31,6 +30,11 @@ BODY = (
     encode({"calls": [], "opaque": '{"other":1}', "role": "assistant", "text": "Done."}),
 )
 PROMPT = prompt(*BODY, tail="Goal: read a.txt.")
+
+
+def request(prompt: Prompt, mask: Mask, dialect: OpenAIChat, form: Form) -> bytes:
+    return replace(dialect, form=form).request(prompt, mask, session="s1").body
+
 
 masks = st.builds(
     lambda mode, names: Mask(mode, tuple(sorted(names))),
@@ -95,7 +99,7 @@ CHOICES: list[tuple[Mask, bool, Any]] = [
 
 @pytest.mark.parametrize(("mask", "allowed_tools", "choice"), CHOICES)
 def test_a_mask_is_a_tool_choice(mask: Mask, allowed_tools: bool, choice: Any) -> None:
-    server = Server("http://127.0.0.1:1/v1", "test-model", allowed_tools=allowed_tools)
+    server = replace(SERVER, allowed_tools=allowed_tools)
     assert json.loads(request(PROMPT, mask, server, "native"))["tool_choice"] == choice
 
 

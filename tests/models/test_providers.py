@@ -10,8 +10,8 @@ import pytest
 
 from workhand.core.events import Usage
 from workhand.errors import ConfigError
+from workhand.models.hosted import HostedModel
 from workhand.models.local import LocalModel
-from workhand.models.openai_chat import OpenAIChatModel
 from workhand.models.prices import cost_usd
 from workhand.models.providers import ModelSettings, Provider, build, parse
 from workhand.models.script import ScriptModel
@@ -41,7 +41,7 @@ def test_each_provider_makes_its_model(tmp_path: Path, model_file: Path) -> None
     (tmp_path / "a.jsonl").write_text('{"text": "x"}')
     settings = ModelSettings(cache=tmp_path, base_url="https://api.openai.com/v1", api_key="sk-secret")
     assert isinstance(build(Provider("script", str(tmp_path / "a.jsonl")), settings), ScriptModel)
-    assert isinstance(build(parse("openai-chat:some"), settings), OpenAIChatModel)
+    assert isinstance(build(parse("openai-chat:some"), settings), HostedModel)
     (tmp_path / model_file.name).symlink_to(model_file)
     assert isinstance(build(parse("local"), settings), LocalModel)
     assert "sk-secret" not in repr(settings)

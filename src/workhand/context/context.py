@@ -50,7 +50,7 @@ from workhand.core.reducing import Question
 from workhand.core.render import render
 from workhand.core.spent import Spent
 from workhand.errors import ConfigError, ContextOverflow, StoreError
-from workhand.models.arguments import well_formed
+from workhand.models.wire.arguments import well_formed
 from workhand.store import codec
 
 Written: TypeAlias = str | tuple[str, Usage]

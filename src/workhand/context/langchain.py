@@ -43,7 +43,7 @@ from workhand.core.events import ModelAnswered, Usage
 from workhand.core.policy import ToolSpec
 from workhand.core.prompt import Prompt
 from workhand.errors import ConfigError, ContextOverflow
-from workhand.models import pieces
+from workhand.models.wire import pieces
 
 
 class ContextMiddleware(AgentMiddleware):  # type: ignore[misc] # the class it extends is unknown without the package

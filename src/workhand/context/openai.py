@@ -16,7 +16,8 @@ from workhand.core.events import Usage
 from workhand.core.mask import Mask
 from workhand.core.prompt import Prompt
 from workhand.errors import ConfigError
-from workhand.models import openai_chat_wire as wire
+from workhand.models.wire.dialect import Server
+from workhand.models.wire.openai_chat import PROVIDER, OpenAIChat
 
 ANYTHING = Mask("auto", ())
 SYSTEM = ("system", "developer")
@@ -33,8 +34,8 @@ def request(
 
     ``allowed_tools`` says whether the server can be told a subset of the tools.
     """
-    server = wire.Server("", "", allowed_tools=allowed_tools, tail_role=tail_role)
-    asked = json.loads(wire.request(prompt, mask, server, "native", session=""))
+    dialect = OpenAIChat(Server(PROVIDER, "", ""), "native", allowed_tools=allowed_tools, tail_role=tail_role)
+    asked = json.loads(dialect.request(prompt, mask, session="").body)
     wanted = ("messages", "tools") if mask == ANYTHING else ("messages", "tools", "tool_choice")
     return {key: asked[key] for key in wanted if key in asked}
 
@@ -136,5 +137,5 @@ def _answered(message: Mapping[str, Any], text: str) -> Answered:
         for each in message.get("tool_calls") or ()
     )
     thought = message.get("reasoning_content")
-    opaque = encode({wire.OPAQUE: {"reasoning_content": thought}}).decode() if thought else None
+    opaque = encode({PROVIDER: {"reasoning_content": thought}}).decode() if thought else None
     return Answered(text, calls, opaque)

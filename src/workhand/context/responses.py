@@ -15,7 +15,7 @@ from workhand.context.turns import Answered, Placed, Returned, Said, Told, call,
 from workhand.core.events import ToolCall, Usage
 from workhand.core.prompt import Prompt
 from workhand.errors import ConfigError
-from workhand.models import pieces
+from workhand.models.wire import pieces
 
 OPAQUE = "openai-responses"
 CALL = "function_call"

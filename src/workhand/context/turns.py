@@ -17,7 +17,7 @@ from workhand.context.context import Context
 from workhand.core.canonical import digest, encode
 from workhand.core.events import Event, ModelAnswered, NoticeGiven, ToolCall, ToolReturned, Usage, UserSaid
 from workhand.errors import ConfigError, HistoryEdited, StoreError
-from workhand.models.arguments import arguments_text, well_formed
+from workhand.models.wire.arguments import arguments_text, well_formed
 
 READ_TOOL = "original_read"
 """The retrieval tool that the adapters offer; what it brings enters whole."""

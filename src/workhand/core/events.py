@@ -59,6 +59,7 @@ class Usage:
     output_tokens: int = 0
     reasoning_tokens: int = 0
     cost_usd: float | None = None  # None: the price is unknown, never zero
+    written_long_tokens: int = field(default=0, metadata=ADDED)  # of the written, for the longer of two lifetimes
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,7 @@ class ModelAnswered:
     duration_s: float | None = None
     dropped_calls: int = 0  # calls after the first: one action a turn
     opaque: str | None = None  # what only the provider's own wire half reads
+    missed: str = field(default="", metadata=ADDED)  # why the provider says that its cache did not serve
     kind: Literal["ModelAnswered"] = "ModelAnswered"
 
 

@@ -8,6 +8,8 @@ A body piece is the canonical JSON of one block, one of
     {"calls":[{"arguments":...,"id":...,"tool":...}],"opaque":...,"role":"assistant","text":...}
     {"call":ID,"ok":true,"role":"tool","text":...}
 
+A ``user`` or ``tool`` block may also hold ``"media":[{"base64":...,"type":...}]``: images and PDF documents.
+
 The first two are always there, in that order.  ``arguments`` is the text of a
 JSON object; ``opaque`` is only there when a provider left something to echo.
 """

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from workhand.core.canonical import Json, encode
 from workhand.core.events import ToolCall
 from workhand.models.grammar import CLOSING, OPENING
-from workhand.models.pieces import Answered, Definition, Returned, Said, definitions, properties, turn
+from workhand.models.wire.pieces import Answered, Definition, Returned, Said, definitions, properties, turn
 
 ASSISTANT = "assistant\n"
 

@@ -22,7 +22,7 @@ from functools import lru_cache
 from workhand.core.canonical import Json
 from workhand.core.mask import Mask
 from workhand.errors import ConfigError
-from workhand.models.pieces import definitions, properties
+from workhand.models.wire.pieces import definitions, properties
 
 OPENING = "<tool_call>\n"
 CLOSING = "\n</tool_call>"

@@ -12,13 +12,14 @@ from typing import Literal, TypeAlias, cast, get_args
 
 from workhand.errors import ConfigError
 from workhand.models import local_files
+from workhand.models.hosted import HostedModel, Patience
 from workhand.models.local import LocalModel
-from workhand.models.openai_chat import OpenAIChatModel, Patience
-from workhand.models.openai_chat_wire import Server
 from workhand.models.script import ScriptModel, read_script
+from workhand.models.wire.dialect import Server
+from workhand.models.wire.openai_chat import OpenAIChat
 
 Kind: TypeAlias = Literal["local", "openai-chat", "script"]
-OpenableModel: TypeAlias = LocalModel | OpenAIChatModel | ScriptModel
+OpenableModel: TypeAlias = LocalModel | HostedModel | ScriptModel
 """A ``Model`` that is an async context manager, and can be asked for its ``window()``."""
 
 _OPENAI = "https://api.openai.com/"
@@ -68,7 +69,7 @@ def build(provider: Provider, settings: ModelSettings) -> OpenableModel:
         case "local":
             return _local(settings)
         case "openai-chat":
-            return OpenAIChatModel(_server(provider.name, settings), patience=settings.patience)
+            return HostedModel(_openai_chat(provider.name, settings), patience=settings.patience)
         case "script":
             return read_script(Path(provider.name))
 
@@ -88,16 +89,14 @@ def _local(settings: ModelSettings) -> LocalModel:
     )
 
 
-def _server(name: str, settings: ModelSettings) -> Server:
+def _openai_chat(name: str, settings: ModelSettings) -> OpenAIChat:
     if not settings.base_url.startswith(("http://", "https://")):
         raise ConfigError(
             f"The model openai-chat:{name} needs `base_url`, such as https://HOST/v1, not {settings.base_url!r}."
         )
     official = settings.base_url.startswith(_OPENAI)
-    return Server(
-        base_url=settings.base_url,
-        model=name,
-        api_key=settings.api_key,
+    return OpenAIChat(
+        Server("openai-chat", settings.base_url, name, settings.api_key),
         form=settings.form,
         allowed_tools=official if settings.allowed_tools is None else settings.allowed_tools,
         tail_role=settings.tail_role or ("system" if official else "user"),

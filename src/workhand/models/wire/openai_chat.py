@@ -12,7 +12,7 @@ a model writes them in that order: the name before the arguments).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -20,55 +20,94 @@ from workhand.core.canonical import Json, encode
 from workhand.core.mask import Mask
 from workhand.core.prompt import Prompt
 from workhand.errors import ConfigError
-from workhand.models.pieces import Answered, Definition, Returned, Said, definitions, properties, turn
+from workhand.models.wire.dialect import Request, Server
+from workhand.models.wire.openai_chat_answer import ChatReading
+from workhand.models.wire.pieces import (
+    Answered,
+    Definition,
+    Media,
+    Returned,
+    Said,
+    definitions,
+    echo,
+    properties,
+    turn,
+)
 
 Form: TypeAlias = Literal["native", "json"]
 
-OPAQUE = "openai-chat"
-"""The key under which an answer's ``opaque`` keeps what only this wire reads."""
+PROVIDER = "openai-chat"
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class OpenAIChat:
     """A server of the Chat Completions API, and what it understands."""
 
-    base_url: str  # up to and including the version: https://HOST/v1
-    model: str
-    api_key: str = field(default="", repr=False)
+    server: Server
     form: Literal["auto", "native", "json"] = "auto"
     allowed_tools: bool = False  # whether tool_choice may name a subset
     tail_role: Literal["system", "user"] = "system"
     cache_key: bool = False  # whether requests may say which session they belong to, to meet their cache
     limit_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
 
+    @property
+    def auth(self) -> tuple[tuple[str, str], ...]:
+        return (("Authorization", f"Bearer {self.server.api_key}"),) if self.server.api_key else ()
 
-def request(prompt: Prompt, mask: Mask, server: Server, form: Form, *, session: str) -> bytes:
-    """Give the body of a streamed request."""
-    tools = definitions(prompt.body[0])
-    native = form == "native"
-    messages = [_message(piece, form) for piece in prompt.body[1 if native else 2 :]]
-    if not native:
-        messages.insert(0, _system_with_tools(prompt.body[0], prompt.body[1]))
-    if prompt.tail:
-        as_it_is = server.tail_role == "system" or prompt.tail.startswith("[")
-        recited = prompt.tail if as_it_is else f"[plan]\n{prompt.tail}"
-        messages.append(encode({"content": recited, "role": server.tail_role}))
-    parts = {
-        server.limit_name: encode(prompt.answer_tokens_max),
-        "messages": b"[" + b",".join(messages) + b"]",
-        "model": encode(server.model),
-        "stream": b"true",
-        "stream_options": b'{"include_usage":true}',
-    }
-    if server.cache_key:
-        parts["prompt_cache_key"] = encode(session)
-    if native and tools:
-        parts["parallel_tool_calls"] = b"false"
-        parts["tool_choice"] = encode(tool_choice(mask, tools, allowed_tools=server.allowed_tools))
-        parts["tools"] = _native_tools(prompt.body[0])
-    elif not native and mask.mode != "auto":
-        parts["response_format"] = _response_format(prompt.body[0], mask)
-    return b"{" + b",".join(encode(key) + b":" + parts[key] for key in sorted(parts)) + b"}"
+    def request(self, prompt: Prompt, mask: Mask, *, session: str, schema: str | None = None) -> Request:
+        tools = definitions(prompt.body[0])
+        native = self.form != "json"
+        parts = {
+            self.limit_name: encode(prompt.answer_tokens_max),
+            "messages": b"[" + b",".join(self._messages(prompt)) + b"]",
+            "model": encode(self.server.model),
+        }
+        if self.server.stream:
+            parts |= {"stream": b"true", "stream_options": b'{"include_usage":true}'}
+        if self.cache_key:
+            parts["prompt_cache_key"] = encode(session)
+        if native and tools:
+            parts["parallel_tool_calls"] = b"false"
+            parts["tool_choice"] = encode(tool_choice(mask, tools, allowed_tools=self.allowed_tools))
+            parts["tools"] = _native_tools(prompt.body[0])
+        if schema is not None:
+            parts["response_format"] = _schema_format(schema)
+        elif not native and mask.mode != "auto":
+            parts["response_format"] = _response_format(prompt.body[0], mask)
+        body = b"{" + b",".join(encode(key) + b":" + parts[key] for key in sorted(parts)) + b"}"
+        return Request("/chat/completions", body)
+
+    def reading(self, prompt: Prompt, mask: Mask) -> ChatReading:
+        return ChatReading(self.server, prompt, mask, calls_in_text=self.form == "json")
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        return (f"{self._root}/props",) if self.form == "auto" else ()
+
+    def told(self, facts: tuple[Json, ...]) -> OpenAIChat:
+        return replace(self, form=form_of(facts[0]))
+
+    @property
+    def describes(self) -> tuple[str, ...]:
+        return (f"{self._root}/props", "/models")
+
+    def window(self, facts: tuple[Json, ...]) -> int | None:
+        return window_of(facts[0], facts[1], self.server.model)
+
+    @property
+    def _root(self) -> str:
+        return self.server.base_url.rstrip("/").removesuffix("/v1")
+
+    def _messages(self, prompt: Prompt) -> list[bytes]:
+        form: Form = "json" if self.form == "json" else "native"
+        messages = [_message(piece, form) for piece in prompt.body[1 if form == "native" else 2 :]]
+        if form == "json":
+            messages.insert(0, _system_with_tools(prompt.body[0], prompt.body[1]))
+        if prompt.tail:
+            as_it_is = self.tail_role == "system" or prompt.tail.startswith("[")
+            recited = prompt.tail if as_it_is else f"[plan]\n{prompt.tail}"
+            messages.append(encode({"content": recited, "role": self.tail_role}))
+        return messages
 
 
 def tool_choice(mask: Mask, tools: tuple[Definition, ...], *, allowed_tools: bool) -> Json:
@@ -136,14 +175,14 @@ def _system_with_tools(tools: bytes, system: bytes) -> bytes:
 @lru_cache(maxsize=8_192)
 def _message(piece: bytes, form: Form) -> bytes:
     match turn(piece):
-        case Said(role, text):
-            return encode({"content": text, "role": role})
-        case Returned(call, text) if form == "native":
-            return encode({"content": text, "role": "tool", "tool_call_id": call})
-        case Returned(_, text):
-            return encode({"content": f"Result:\n{text}", "role": "user"})
+        case Said(role, text, media):
+            return encode({"content": _content(text, media), "role": role})
+        case Returned(call, text, _, media) if form == "native":
+            return encode({"content": _content(text, media), "role": "tool", "tool_call_id": call})
+        case Returned(_, text, _, media):
+            return encode({"content": _content(f"Result:\n{text}", media), "role": "user"})
         case Answered(text, calls, opaque) if form == "native":
-            message: dict[str, object] = {"role": "assistant"} | _echo(opaque, "reasoning_content")
+            message: dict[str, object] = {"role": "assistant"} | _echoed(opaque, "reasoning_content")
             if text or not calls:
                 message["content"] = text
             if calls:
@@ -154,16 +193,29 @@ def _message(piece: bytes, form: Form) -> bytes:
             return encode(message)
         case Answered(text, calls, opaque):
             written = text + "".join(f'{{"name": {json.dumps(c.tool)}, "arguments": {c.arguments}}}' for c in calls)
-            return encode({"content": written, "role": "assistant"} | _echo(opaque, "content"))
+            return encode({"content": written, "role": "assistant"} | _echoed(opaque, "content"))
 
 
-def _echo(opaque: str | None, key: str) -> dict[str, object]:
+def _content(text: str, media: tuple[Media, ...]) -> object:
+    return [{"type": "text", "text": text}, *map(_part, media)] if media else text
+
+
+def _part(each: Media) -> object:
+    url = f"data:{each.type};base64,{each.base64}"
+    if each.type.startswith("image/"):
+        return {"type": "image_url", "image_url": {"url": url}}
+    return {"type": "file", "file": {"filename": "document.pdf", "file_data": url}}
+
+
+def _echoed(opaque: str | None, key: str) -> dict[str, object]:
     """Give what the server itself wrote, where it wants or rewards to see it again unchanged."""
-    try:
-        kept = json.loads(opaque or "{}").get(OPAQUE, {})
-    except (ValueError, AttributeError):  # another provider's, in a form of its own
-        return {}
-    return {key: kept[key]} if key in kept else {}
+    kept = echo(opaque, PROVIDER)
+    return {key: kept[key]} if isinstance(kept, dict) and key in kept else {}
+
+
+def _schema_format(schema: str) -> bytes:
+    stated = {"name": "answer", "schema": json.loads(schema), "strict": True}
+    return encode({"type": "json_schema", "json_schema": stated})
 
 
 @lru_cache(maxsize=256)

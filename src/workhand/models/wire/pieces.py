@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from workhand.core.canonical import Json
 from workhand.core.events import ToolCall
@@ -26,9 +26,18 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
+class Media:
+    """An image or a PDF document."""
+
+    type: str  # "image/png", "application/pdf"
+    base64: str
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     role: Literal["system", "user"]
     text: str
+    media: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,8 @@ class Answered:
 class Returned:
     call: str
     text: str
+    ok: bool = True
+    media: tuple[Media, ...] = ()
 
 
 Turn: TypeAlias = Said | Answered | Returned
@@ -63,9 +74,22 @@ def turn(piece: bytes) -> Turn:
             calls = tuple(ToolCall(call["id"], call["tool"], call["arguments"]) for call in block["calls"])
             return Answered(block["text"], calls, block.get("opaque"))
         case "tool":
-            return Returned(block["call"], block["text"])
+            return Returned(block["call"], block["text"], block["ok"], _media(block))
         case role:
-            return Said(role, block["text"])
+            return Said(role, block["text"], _media(block))
+
+
+def echo(opaque: str | None, provider: str) -> Json:
+    """Give what a provider itself wrote beside an answer; ``None`` if another one wrote it."""
+    try:
+        kept = json.loads(opaque or "{}")
+    except ValueError:  # of an earlier format, or the local model's
+        return None
+    return kept.get(provider) if isinstance(kept, dict) else None
+
+
+def _media(block: dict[str, Any]) -> tuple[Media, ...]:
+    return tuple(Media(each["type"], each["base64"]) for each in block.get("media", ()))
 
 
 def properties(parameters: dict[str, Json]) -> list[tuple[str, Json]]:
