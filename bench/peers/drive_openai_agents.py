@@ -15,7 +15,7 @@ COMPACTING_MODEL = "gpt-5.4"  # the session refuses names that are not OpenAI's
 
 def build(task: Task) -> Run:
     import agents  # type: ignore[import-not-found]  # only in its own environment
-    from openai import AsyncOpenAI  # type: ignore[import-not-found]  # as above
+    from openai import AsyncOpenAI
 
     agents.set_tracing_disabled(True)
     client = AsyncOpenAI(base_url=task.url, api_key=KEY)

@@ -10,7 +10,7 @@ ANSWER_TOKENS_MAX = 32_000
 
 
 def build(task: Task) -> Run:
-    from anthropic import Anthropic  # type: ignore[import-not-found]  # only in its own environment
+    from anthropic import Anthropic
 
     client = Anthropic(base_url=task.url.removesuffix("/v1"), api_key=KEY, timeout=600)
     runs = {tool.name: tool.run for tool in task.tools}

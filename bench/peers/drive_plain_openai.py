@@ -9,7 +9,7 @@ from bench.peers.driving import KEY, MODEL, Run, Task, drive
 
 
 def build(task: Task) -> Run:
-    from openai import OpenAI  # type: ignore[import-not-found]  # only in its own environment
+    from openai import OpenAI
 
     client = OpenAI(base_url=task.url, api_key=KEY)
     runs = {tool.name: tool.run for tool in task.tools}
