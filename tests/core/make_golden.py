@@ -23,6 +23,7 @@ from workhand.core.events import (
     ModelAnswered,
     ModelFailed,
     ModelRetried,
+    ModelSwitched,
     NoticeGiven,
     Observation,
     Paused,
@@ -47,7 +48,7 @@ from workhand.core.events import (
     UserSaid,
 )
 from workhand.core.log import Entry, Log
-from workhand.core.policy import Limits, Policy, Prices, ReopenRate, Rules, ToolSpec, Window
+from workhand.core.policy import Choice, Limits, Policy, Prices, ReopenRate, Route, Rules, ToolSpec, Window
 from workhand.core.render import render
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -74,6 +75,10 @@ POLICY = Policy(
     rules=Rules(theta=0.5),
     reopen_rates=(ReopenRate("shell_run", 0.25),),
     recite_errors=True,
+    routes=(
+        Route("act", (Choice("openai:some-model"), Choice("google:other", Window(9_000, 8_000, 7_000), Prices(0.2)))),
+        Route("summarise", (Choice("local"),)),
+    ),
 )
 PLAN = Plan("a golden report", (Phase("look", 2), Phase("write")), 1)
 PLAN_ARGUMENTS = '{"done":1,"goal":"a golden report","phases":["look","write"]}'
@@ -143,6 +148,11 @@ EVENTS: tuple[Event, ...] = (
     *_ran("c44", "shell_run", '{"command":"%s"}' % ("echo x; " * 90), "x\n" * 90),
     *_ran("c47", "shell_run", '{"command":"false"}', "exit 1", ok=False),
     ResultsCompacted(("c41", "c44"), arguments=("c44",), why="rent"),
+    ModelFailed("ModelUnavailable", "The server is overloaded.", purpose="summarise"),
+    ModelSwitched("act", "google:other", "The server is overloaded."),
+    ModelAnswered(
+        "Here.", (), Usage(900, 0, 900, 9, written_long_tokens=900), "google:other", 4_000, "", missed="model_changed"
+    ),
     SessionEnded("cancelled", "by the user"),
 )
 RECORD = tuple(Entry(position, 1_700_000_000.0 + position / 8, event) for position, event in enumerate(EVENTS))

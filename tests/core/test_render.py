@@ -43,7 +43,7 @@ def said(text: str) -> bytes:
 
 
 def test_a_session_that_has_only_started_shows_its_tools_and_its_system_prompt() -> None:
-    assert render(log(policy=LEAN), LEAN) == Prompt((TOOLS, SYSTEM), "", (1,), 77)
+    assert render(log(policy=LEAN), LEAN) == Prompt((TOOLS, SYSTEM), "", (1,), 77, "scripted:one")
 
 
 def test_a_first_exchange_is_rendered_to_these_bytes() -> None:
@@ -60,6 +60,7 @@ def test_a_first_exchange_is_rendered_to_these_bytes() -> None:
         "Goal: a report\nNow: phase 1 of 2: look\nThen: write",
         (1, 2, 4),
         77,
+        "scripted:one",
     )
     assert prompt.size == sum(map(len, prompt.body)) + len(prompt.tail)
 

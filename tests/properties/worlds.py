@@ -40,9 +40,10 @@ from workhand.core.events import (
 )
 from workhand.core.log import Entry, Log
 from workhand.core.mask import Mask
-from workhand.core.policy import Limits, Policy, Window
+from workhand.core.policy import Choice, Limits, Policy, Prices, Route, Window
 from workhand.core.prompt import Prompt
 from workhand.core.render import render
+from workhand.core.routing import in_force
 from workhand.core.schedule import Summarize
 from workhand.core.summary import carried, open_goals
 
@@ -100,6 +101,7 @@ def play(policy: Policy, turns: tuple[Turn, ...], *, after: Course | None = None
     left = deque(turns)
     turn = Turn()
     while True:
+        policy = in_force(course.log, course.log.policy)
         match decide(course.log, policy):
             case Record(events):
                 course.add(*events)
@@ -193,6 +195,11 @@ def turns(*, rewinds: bool = False, size_min: int = 8, size_max: int = 40) -> st
     return st.lists(turn, min_size=size_min, max_size=size_max).map(lambda drawn: (first, *drawn))
 
 
+SMALLER = Choice("scripted:two", Window(4_000, 4_000, 900), Prices(read=0.5, write=1.0))
+ROUTES = (
+    Route("act", (Choice(POLICY.model), SMALLER)),
+    Route("summarise", (Choice("scripted:three"), Choice("scripted:four"))),
+)
 POLICIES = st.builds(
     replace,
     st.just(POLICY),
@@ -201,6 +208,7 @@ POLICIES = st.builds(
     keep_full_results=st.integers(0, 4),
     answer_tokens_max=st.just(200),
     recite_after_calls=st.integers(0, 3),
+    routes=st.sampled_from([(), ROUTES]),
 )
 COURSES = st.tuples(POLICIES, turns()).map(lambda drawn: play(*drawn))
 COURSES_WITH_REWINDS = st.tuples(POLICIES, turns(rewinds=True)).map(lambda drawn: play(*drawn))

@@ -15,6 +15,7 @@ from workhand.core.events import (
     ModelAnswered,
     ModelFailed,
     ModelRetried,
+    ModelSwitched,
     NoticeGiven,
     Paused,
     Plan,
@@ -67,6 +68,8 @@ def line(event: Event) -> str:
             return f"trying again in {delay_s:.1f} s (attempt {attempt}): {short(reason)}"
         case ModelFailed(error, message):
             return f"{error}: {short(message)}"
+        case ModelSwitched(purpose, model, reason):
+            return f"{model} to {purpose.replace('_', ' ')}: {short(reason)}"
         case SandboxOpened(backend, isolation, limits):
             return f"{backend}, isolation {isolation}, limits by {limits}"
     return _bookkeeping_line(event)

@@ -15,13 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from workhand.core import budget, compact, mask, plan, schedule, variation
+from workhand.core import budget, compact, mask, plan, routing, schedule, variation
 from workhand.core.events import (
     Event,
     LimitHit,
     LimitsChanged,
     ModelAnswered,
     ModelFailed,
+    ModelSwitched,
     NoticeGiven,
     Observation,
     Paused,
@@ -93,8 +94,12 @@ def decide(log: Log, policy: Policy) -> Command:
     call = open_call(log)
     if call is not None:
         return _settle(call, log, policy)
+    if switch := routing.fallback(log, policy):
+        return Record((switch,))
     if rest := _at_rest(log):
         return rest
+    if switches := routing.first_again(log, policy):
+        return Record(switches)
     if limit := _limit(log, policy):
         return limit
     if reduction := _reduce(log, policy):
@@ -218,7 +223,7 @@ def _at_rest(log: Log) -> Command | None:
                 return WaitForUser()
             case ModelFailed(error) if error not in REPAIRABLE and not resumed:
                 return WaitForUser()
-            case UserSaid():
+            case UserSaid() | ModelSwitched():
                 return None
             case ModelAnswered(calls=(ToolCall(tool="message_result"), *_)) if _last_result_ok(log):
                 return Record((_ending(log),))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from workhand.core.canonical import ADDED
-from workhand.core.policy import Limits, Policy, Prices
+from workhand.core.policy import Limits, Policy, Prices, Purpose
 
 FORMAT = 2
 """The version of the log format that this package writes."""
@@ -182,6 +182,17 @@ class ModelFailed:
     error: str  # the class name from ``workhand.errors``
     message: str
     kind: Literal["ModelFailed"] = "ModelFailed"
+    purpose: Purpose = field(default="act", metadata=ADDED)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSwitched:
+    """From here on another model is asked for a purpose; what a cache holds for the one before is lost."""
+
+    purpose: Purpose
+    model: str  # "provider:name"
+    reason: str
+    kind: Literal["ModelSwitched"] = "ModelSwitched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +321,7 @@ Event: TypeAlias = (
     | ModelAnswered
     | ModelRetried
     | ModelFailed
+    | ModelSwitched
     | SandboxOpened
     | ToolStarted
     | ToolReturned

@@ -111,6 +111,26 @@ class ReopenRate:
     share: float
 
 
+Purpose: TypeAlias = Literal["act", "plan", "summarise", "extract", "vision", "code", "long_context", "child"]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A model, and what of the policy depends on it; where that is not stated the policy's own holds."""
+
+    model: str  # "provider:name"
+    window: Window | None = None
+    prices: Prices | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The models for one purpose: the first choice, and behind it those to fall back on."""
+
+    purpose: Purpose
+    choices: tuple[Choice, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     model: str  # "provider:name"
@@ -129,6 +149,7 @@ class Policy:
     rules: Rules = field(default=Rules(), metadata=ADDED)
     reopen_rates: tuple[ReopenRate, ...] = field(default=(), metadata=ADDED)
     recite_errors: bool = field(default=False, metadata=ADDED)  # the last error that nothing has mended yet
+    routes: tuple[Route, ...] = field(default=(), metadata=ADDED)  # one a purpose; that to act begins with ``model``
 
 
 TRIGGER_SHARE = 0.8  # of the pre-rot threshold or of what the window leaves, whichever is less

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from workhand.core.events import PricesChanged
+from workhand.core.events import ModelSwitched, PricesChanged
 from workhand.core.log import Log
 from workhand.core.policy import Policy, Prices
+from workhand.core.routing import in_force
 
 
 def prices_of(log: Log, policy: Policy) -> Prices:
-    """Give the prices in force: the policy's, or those that were recorded later."""
+    """Give the prices in force: those recorded last, or those of the model that acts."""
     changed = log.latest(PricesChanged)
-    return changed.prices if changed else policy.prices
+    if changed and log.index(PricesChanged) > log.index(ModelSwitched):
+        return changed.prices
+    return in_force(log, policy).prices

@@ -28,6 +28,7 @@ class Prompt:
     tail: str  # the plan, recited; after the last breakpoint, not kept; may be empty
     breakpoints: tuple[int, ...]  # a cache may end after body[i], for each i
     answer_tokens_max: int
+    model: str = ""  # who is to read it: "provider:name"; empty where there is only one
 
     @property
     def size(self) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
-from workhand.core import budget, compact, summary
+from workhand.core import budget, compact, routing, summary
 from workhand.core.events import HistorySummarized, ModelAnswered, SummaryRejected, Usage
 from workhand.core.log import Log
 from workhand.core.policy import Policy
@@ -49,7 +49,8 @@ def question(log: Log, policy: Policy, due: Summarize) -> Question:
     reasons = last.reasons if isinstance(last, SummaryRejected) else ()
     instruction = summary.instruction(log, path, policy.rules.summary_tokens, reasons)
     whole = history(log, earlier.until if earlier else 0, due.until)
-    return Question(due, path, whole, replace(render(log, policy), tail=instruction))
+    model = routing.model_for(log, policy, "summarise")
+    return Question(due, path, whole, replace(render(log, policy), tail=instruction, model=model))
 
 
 def history(log: Log, since: int, until: int) -> bytes:

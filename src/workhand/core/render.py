@@ -7,7 +7,7 @@ is not kept, so it costs its own tokens and never a cached one.
 
 from __future__ import annotations
 
-from workhand.core import recital
+from workhand.core import recital, routing
 from workhand.core.body import HEADER_END, body_of
 from workhand.core.events import HistorySummarized, ModelAnswered, ResultsCompacted
 from workhand.core.log import Log
@@ -23,7 +23,8 @@ def render(log: Log, policy: Policy) -> Prompt:
     newest = len(body.pieces) - 1
     unchanged = body.boundary_before(first_changed(log, policy))
     breakpoints = sorted({HEADER_END, unchanged, max(unchanged, newest - LOOK_BACK), newest})
-    return Prompt(tuple(body.pieces), recital.recite(log, policy), tuple(breakpoints), policy.answer_tokens_max)
+    tail, model = recital.recite(log, policy), routing.model_for(log, policy, "act")
+    return Prompt(tuple(body.pieces), tail, tuple(breakpoints), policy.answer_tokens_max, model)
 
 
 def first_changed(log: Log, policy: Policy) -> int:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from workhand.core import budget
+from workhand.core import budget, routing
 from workhand.core.body import HEADER_END, body_of
 from workhand.core.compaction import Candidate, Stale, stale_of
 from workhand.core.events import (
@@ -89,9 +89,11 @@ def _chosen(stale: Stale, log: Log, policy: Policy, size: int) -> ResultsCompact
 
 
 def is_cold(log: Log, prices: Prices) -> bool:
-    """Say whether the provider's cache has expired since the latest answer."""
+    """Say whether the provider's cache has expired since the latest answer, or is another provider's."""
     latest = log.index(ModelAnswered)
-    return latest >= 0 and log.entries[-1].at - log.entries[latest].at > prices.lifetime_s
+    if latest < 0:
+        return False
+    return routing.switched_since_asked(log) or log.entries[-1].at - log.entries[latest].at > prices.lifetime_s
 
 
 def rebuild_bytes(chosen: list[Candidate], saving: int, log: Log, policy: Policy) -> int:

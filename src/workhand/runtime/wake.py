@@ -14,7 +14,7 @@ from typing import TypeAlias, assert_never
 
 import anyio
 
-from workhand.core import gate, reducing
+from workhand.core import gate, reducing, routing
 from workhand.core.audit import Audit
 from workhand.core.decide import AskModel, Finished, Record, RunTool, WaitForUser, decide, open_call
 from workhand.core.events import (
@@ -22,6 +22,7 @@ from workhand.core.events import (
     LimitsChanged,
     ModelFailed,
     ModelRetried,
+    ModelSwitched,
     Observation,
     Paused,
     ResultsCompacted,
@@ -90,7 +91,7 @@ class _Wake:
         self.ports = runtime
         self.claim = claim
         self.log = log
-        self.policy: Policy = log.policy
+        self.policy: Policy = routing.in_force(log, log.policy)
         self.audit = Audit()
         self.shown = kept.Shown()
         self.at_work: _AtWork | None = None
@@ -206,7 +207,7 @@ class _Wake:
         except ContextOverflow as error:
             return (SummaryRejected((str(error),), Usage(), policy.model),)
         except (ModelError, ConfigError) as error:
-            return (ModelFailed(type(error).__name__, str(error)),)
+            return (ModelFailed(type(error).__name__, str(error), purpose="summarise"),)
         try:
             missing = await toolbox.missing(reducing.named(answer.text))
         except SandboxLost:
@@ -256,6 +257,8 @@ class _Wake:
             at = self.log.entries[-1].at if self.pending else self.ports.clock.now()
             self.log = self.log.then(event, at)
             self.pending.append(event)
+            if isinstance(event, ModelSwitched):
+                self.policy = routing.in_force(self.log, self.policy)
 
     async def flush(self) -> bool:
         """Make what happened durable; say whether the inbox is worth a look."""
