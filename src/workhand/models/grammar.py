@@ -55,6 +55,13 @@ def answer_grammar(tools: bytes, mask: Mask, string_chars_max: int) -> str | Non
     return "\n".join(lines) + "\n"
 
 
+@lru_cache(maxsize=64)
+def schema_grammar(schema: str, string_chars_max: int) -> str:
+    """Give the grammar of JSON that follows ``schema``, the text of a JSON Schema."""
+    stated: dict[str, Json] = _bounded(json.loads(schema), string_chars_max)
+    return f"%llguidance {{}}\nstart: value\nvalue: %json {json.dumps({**stated, 'x-guidance': dict(_COMPACT)})}\n"
+
+
 def bounded(parameters: dict[str, Json], string_chars_max: int) -> dict[str, Json]:
     """Give a schema of arguments that compiles and whose answers end."""
     schema = _bounded({**parameters, "type": "object"}, string_chars_max)

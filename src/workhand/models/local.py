@@ -34,7 +34,7 @@ from workhand.core.ports import Delta, Watch
 from workhand.core.prompt import Prompt
 from workhand.errors import ConfigError, ContextOverflow, MalformedAnswer, ModelError, ModelRefused, ModelUnavailable
 from workhand.models import chatml, slots
-from workhand.models.grammar import answer_grammar
+from workhand.models.grammar import answer_grammar, schema_grammar
 
 if TYPE_CHECKING:
     import httpx2
@@ -127,8 +127,14 @@ class LocalModel:
         """Give the context window of a session in tokens, as the server has it."""
         return self._window_tokens
 
-    async def answer(self, prompt: Prompt, mask: Mask, *, session: str, watch: Watch) -> ModelAnswered:
-        grammar = answer_grammar(prompt.body[0], mask, self._string_chars_max)
+    async def answer(
+        self, prompt: Prompt, mask: Mask, *, session: str, watch: Watch, schema: str | None = None
+    ) -> ModelAnswered:
+        """Ask for one answer, or with ``schema`` for JSON that follows it, as ``Model`` says."""
+        if schema is None:
+            grammar = answer_grammar(prompt.body[0], mask, self._string_chars_max)
+        else:
+            grammar = schema_grammar(schema, self._string_chars_max)
         request: dict[str, object] = {
             "prompt": await self._prompt_tokens(prompt),
             "n_predict": prompt.answer_tokens_max,

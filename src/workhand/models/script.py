@@ -72,7 +72,9 @@ class ScriptModel:
         """Tell no context window: a script has none."""
         return None
 
-    async def answer(self, prompt: Prompt, mask: Mask, *, session: str, watch: Watch) -> ModelAnswered:
+    async def answer(
+        self, prompt: Prompt, mask: Mask, *, session: str, watch: Watch, schema: str | None = None
+    ) -> ModelAnswered:
         if not mask.tools:
             return self._summary(prompt, session)
         index = prompt.answers

@@ -12,23 +12,34 @@ import ast
 import json
 import re
 
-from workhand.core.canonical import encode
+from workhand.core.canonical import Json, encode
 
 _FENCED = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```", re.DOTALL)
 
 
 def arguments_text(raw: str) -> str:
     """Give the canonical JSON of the object in ``raw``, or of ``{"_malformed": raw}``."""
+    try:
+        value = value_in(raw.strip() or "{}")
+        if isinstance(value, dict):
+            return encode(value).decode()
+    except (ValueError, TypeError):  # also what has no canonical form
+        pass
+    return encode({"_malformed": well_formed(raw)}).decode()
+
+
+def value_in(raw: str) -> Json:
+    """Give the value that a model wrote as JSON, or nearly so.  Raises ``ValueError`` if there is none."""
     fenced = _FENCED.match(raw)
-    text = (fenced[1] if fenced else raw).strip() or "{}"
+    text = (fenced[1] if fenced else raw).strip()
     for read in (_json, _python):
         try:
-            value = read(text)
-            if isinstance(value, dict):
-                return encode(value).decode()
+            value: Json = read(text)
+            encode(value)
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             continue
-    return encode({"_malformed": well_formed(raw)}).decode()
+        return value
+    raise ValueError("there is no JSON value in the text")
 
 
 def well_formed(text: str) -> str:
@@ -36,12 +47,12 @@ def well_formed(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _json(text: str) -> object:
+def _json(text: str) -> Json:
     """Read the JSON value that ``text`` starts with."""
-    value: object = json.JSONDecoder(strict=False).raw_decode(text)[0]
+    value: Json = json.JSONDecoder(strict=False).raw_decode(text)[0]
     return value
 
 
-def _python(text: str) -> object:
-    value: object = ast.literal_eval(text)
+def _python(text: str) -> Json:
+    value: Json = ast.literal_eval(text)
     return value

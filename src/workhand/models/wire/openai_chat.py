@@ -33,6 +33,8 @@ from workhand.models.wire.pieces import (
     properties,
     turn,
 )
+from workhand.models.wire.strict import is_strict
+from workhand.models.wire.structural_tag import structural_tag
 
 Form: TypeAlias = Literal["native", "json"]
 
@@ -49,6 +51,7 @@ class OpenAIChat:
     tail_role: Literal["system", "user"] = "system"
     cache_key: bool = False  # whether requests may say which session they belong to, to meet their cache
     limit_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    tagged: Literal["", "vllm", "sglang"] = ""  # a server that decodes a mask under a structural tag, in its way
 
     @property
     def auth(self) -> tuple[tuple[str, str], ...]:
@@ -68,7 +71,7 @@ class OpenAIChat:
             parts["prompt_cache_key"] = encode(session)
         if native and tools:
             parts["parallel_tool_calls"] = b"false"
-            parts["tool_choice"] = encode(tool_choice(mask, tools, allowed_tools=self.allowed_tools))
+            parts |= self._choice(prompt.body[0], mask)
             parts["tools"] = _native_tools(prompt.body[0])
         if schema is not None:
             parts["response_format"] = _schema_format(schema)
@@ -97,6 +100,15 @@ class OpenAIChat:
     @property
     def _root(self) -> str:
         return self.server.base_url.rstrip("/").removesuffix("/v1")
+
+    def _choice(self, tools: bytes, mask: Mask) -> dict[str, bytes]:
+        """Give the fields that say what may be called."""
+        if not self.tagged or not mask.tools:
+            return {"tool_choice": encode(tool_choice(mask, definitions(tools), allowed_tools=self.allowed_tools))}
+        tag = structural_tag(tools, mask)
+        if self.tagged == "vllm":
+            return {"tool_choice": b'"auto"', "structured_outputs": encode({"structural_tag": tag})}
+        return {"tool_choice": b'"auto"', "response_format": tag.encode()}
 
     def _messages(self, prompt: Prompt) -> list[bytes]:
         form: Form = "json" if self.form == "json" else "native"
@@ -214,8 +226,9 @@ def _echoed(opaque: str | None, key: str) -> dict[str, object]:
 
 
 def _schema_format(schema: str) -> bytes:
-    stated = {"name": "answer", "schema": json.loads(schema), "strict": True}
-    return encode({"type": "json_schema", "json_schema": stated})
+    stated = json.loads(schema)
+    named = {"name": "answer", "schema": stated, "strict": is_strict(stated)}
+    return encode({"type": "json_schema", "json_schema": named})
 
 
 @lru_cache(maxsize=256)
