@@ -21,7 +21,7 @@ from workhand.core.events import ModelAnswered, ResultsCompacted
 from workhand.core.log import Log
 from workhand.core.render import render
 from workhand.errors import ConfigError
-from workhand.lab.report.account import REASONS, Call, Report, report
+from workhand.lab.report.account import Call, Report, report
 from workhand.lab.report.blocks import KINDS, Kind
 from workhand.lab.report.findings import Reduction
 from workhand.lab.report.headlines import headlines
@@ -240,7 +240,7 @@ def _listed(found: Report, columns: int) -> Iterator[str]:
     """List the reductions, the misses and the breaks, each with its reason."""
     missed = [
         f"call {call.number}: {tokens(call.missed_tokens)} of {tokens(call.planned_tokens)} planned tokens "
-        f"not served: {REASONS[call.reason]}"
+        f"not served: {words.short(call.because)}"
         for call in found.calls
         if call.missed_tokens
     ]
@@ -253,10 +253,15 @@ def _listed(found: Report, columns: int) -> Iterator[str]:
         for asked in found.summaries
         if not asked.accepted
     ]
+    switched = [
+        f"before call {each.call}: {each.model} to {each.purpose}: {words.short(each.reason)}"
+        for each in found.switches
+    ]
     yield from _some("UNPLANNED BREAKS", broken, columns)
     yield from _some("Reductions", [_reduction(each) for each in found.reductions], columns)
     yield from _some("Less cached than planned", missed, columns)
     yield from _some("Summaries refused", refused, columns)
+    yield from _some("Other models", switched, columns)
 
 
 def _reduction(each: Reduction) -> str:

@@ -10,6 +10,7 @@ from tests.lab.report.session import POLICY, Made, session
 from workhand.core.canonical import encode
 from workhand.core.events import (
     ModelAnswered,
+    ModelSwitched,
     Observation,
     PrefixBroken,
     PricesChanged,
@@ -23,11 +24,11 @@ from workhand.core.events import (
     UserSaid,
 )
 from workhand.core.log import Log
-from workhand.core.policy import Prices, Rules, Window
+from workhand.core.policy import Choice, Prices, Route, Rules, Window
 from workhand.lab.hindsight.optimum import Step, optimum
 from workhand.lab.report.account import Report, report
 from workhand.lab.report.blocks import Block
-from workhand.lab.report.findings import Break, Failure, Previews, Reread, SummaryAsked
+from workhand.lab.report.findings import Break, Failure, Previews, Reread, SummaryAsked, Switch
 from workhand.lab.report.instead import original_bytes, steps
 
 PRICES = Prices(read=0.1, write=1.25, output=5.0, lifetime_s=300.0)
@@ -199,6 +200,31 @@ def test_a_session_that_reduced_nothing_cost_what_append_only_costs() -> None:
     totals = report(log).totals
     assert [event for event in log.events if isinstance(event, ResultsCompacted)] == []
     assert totals.append_only_cost == pytest.approx(totals.cost - 365, rel=0.01)  # 365: of the summary that was refused
+
+
+def test_another_model_is_listed_and_billed_at_its_own_prices() -> None:
+    dear = Prices(read=0.5, write=1.0, output=10.0)
+    routed = replace(PLAIN, routes=(Route("act", (Choice(PLAIN.model), Choice("two", prices=dear))),))
+    found = report(
+        log_of(
+            (0, SessionStarted(routed)),
+            (0, UserSaid("Count.")),
+            (1, answered("c1", "shell_run", "{}", Usage(1_000, 0, 1_000, 10))),
+            (2, ToolReturned("c1", WHOLE)),
+            (3, ModelSwitched("act", "two", "It is down.")),
+            (
+                4,
+                replace(answered("c2", "shell_run", "{}", Usage(1_000, 0, 0, 10)), model="two", missed="model_changed"),
+            ),
+            (5, ToolReturned("c2", WHOLE, how="refused")),
+        )
+    )
+    assert found.switches == (Switch(2, "act", "two", "It is down."),)
+    assert [(call.cost, call.because) for call in found.calls] == [
+        (1_300.0, "the first request: there was nothing to reuse"),
+        (1_100.0, "another model answered than before; the provider says: model_changed"),
+    ]
+    assert found.refused_calls == 1
 
 
 def test_reductions_make_a_long_session_cheaper_than_append_only() -> None:

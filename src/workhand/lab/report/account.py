@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from workhand.core.audit import SHORTFALL_SHARE, SHORTFALL_TOKENS, CallAudit, Reason, audit
-from workhand.core.events import ModelAnswered, PricesChanged, ToolReturned, Usage
+from workhand.core.events import ModelAnswered, ToolReturned, Usage
 from workhand.core.log import Log
 from workhand.core.policy import Prices, Window
 from workhand.core.prices import prices_of
@@ -25,14 +25,18 @@ from workhand.lab.report.findings import (
     Reduction,
     Reread,
     SummaryAsked,
+    Switch,
     breaks,
     charge,
     failures,
     fresh_price,
     previews,
+    priced,
     reductions,
+    refused,
     rereads,
     summaries,
+    switches,
 )
 from workhand.lab.report.instead import original_bytes, steps, unreduced
 
@@ -66,12 +70,18 @@ class Call:
     planned_tokens: int  # estimated: what it shares with the request before
     missed_tokens: int  # planned and not served, for the reason that is given
     reason: Reason
+    provider_says: str  # why its cache missed, where it tells
     cost: float  # in tokens of uncached input
     cost_usd: float | None
     uncached_cost: float  # of the same request without any cache
     append_only_tokens: int | None  # estimated; ``None``: it would not have been needed, as it read something again
     append_only_cost: float  # estimated
     first_token_s: float | None
+
+    @property
+    def because(self) -> str:
+        """Say why less was cached than the whole request before."""
+        return REASONS[self.reason] + (f"; the provider says: {self.provider_says}" if self.provider_says else "")
 
     @property
     def context_tokens(self) -> int:
@@ -117,6 +127,8 @@ class Report:
     failures: tuple[Failure, ...]
     previews: tuple[Previews, ...]
     breaks: tuple[Break, ...]
+    switches: tuple[Switch, ...]
+    refused_calls: int
     totals: Totals
 
 
@@ -138,6 +150,8 @@ def report(log: Log, *, in_hindsight: bool = False) -> Report:
         failures=failures(log),
         previews=previews(log, read),
         breaks=broken,
+        switches=tuple(switches(log)),
+        refused_calls=refused(log),
         totals=_totals(log, calls, asked, reduced, _hidden(log, seen.blocks, len(calls)), in_hindsight),
     )
 
@@ -148,11 +162,9 @@ def _calls(log: Log, sizes: tuple[dict[Kind, int], ...], read: Iterable[Reread])
     left_out = {account.position for number, account in enumerate(accounts, 1) if number in again}
     instead = _Instead(fresh_price(log), unreduced(log, left_out))
     found: list[Call] = []
-    prices, before_at = log.policy.prices, None
-    for entry in log.entries:
+    before_at = None
+    for entry, prices in priced(log):
         event = entry.event
-        if isinstance(event, PricesChanged):
-            prices = event.prices
         if not isinstance(event, ModelAnswered):
             continue
         account, size, usage = accounts[len(found)], sizes[len(found)], event.usage
@@ -177,6 +189,7 @@ def _calls(log: Log, sizes: tuple[dict[Kind, int], ...], read: Iterable[Reread])
                 planned_tokens=account.planned_tokens,
                 missed_tokens=missed,
                 reason=account.reason,
+                provider_says=event.missed,
                 cost=charge(usage, prices),
                 cost_usd=usage.cost_usd,
                 uncached_cost=_uncached(usage, prices),

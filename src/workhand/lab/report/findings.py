@@ -17,6 +17,7 @@ from workhand.core.body import body_of
 from workhand.core.events import (
     HistorySummarized,
     ModelAnswered,
+    ModelSwitched,
     PrefixBroken,
     PricesChanged,
     ResultsCompacted,
@@ -24,7 +25,7 @@ from workhand.core.events import (
     ToolReturned,
     Usage,
 )
-from workhand.core.log import Log
+from workhand.core.log import Entry, Log
 from workhand.core.policy import Prices
 from workhand.core.prices import prices_of
 from workhand.core.render import first_changed
@@ -116,11 +117,31 @@ class Break:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Another model took the place of one, for a purpose."""
+
+    call: int  # the number of the first call after it
+    purpose: str
+    model: str
+    reason: str
+
+
 def charge(usage: Usage, prices: Prices) -> float:
     """Price what a call used, in tokens of uncached input."""
     cached, written = usage.cached_tokens, usage.written_tokens
     fresh = usage.input_tokens - cached - written
     return prices.cost(cached=cached, written=written, fresh=fresh, output=usage.output_tokens)
+
+
+def priced(log: Log) -> Iterator[tuple[Entry, Prices]]:
+    """Give every entry with the prices in force at it."""
+    seen, prices = Log(), log.policy.prices
+    for entry in log.entries:
+        seen = seen.followed_by(entry)
+        if isinstance(entry.event, PricesChanged | ModelSwitched):
+            prices = prices_of(seen, log.policy)
+        yield entry, prices
 
 
 def fresh_price(log: Log) -> float:
@@ -167,13 +188,11 @@ def reductions(log: Log) -> Iterator[Reduction]:
 
 def summaries(log: Log) -> Iterator[SummaryAsked]:
     """Give every summary that was asked for, with what it cost."""
-    call, prices = 1, log.policy.prices
-    for entry in log.entries:
+    call = 1
+    for entry, prices in priced(log):
         match entry.event:
             case ModelAnswered():
                 call += 1
-            case PricesChanged(changed):
-                prices = changed
             case HistorySummarized(usage=usage):
                 yield SummaryAsked(entry.position, call, True, (), usage, charge(usage, prices))
             case SummaryRejected(reasons, usage):
@@ -258,6 +277,21 @@ def breaks(log: Log) -> Iterator[Break]:
             call += 1
         elif isinstance(entry.event, PrefixBroken):
             yield Break(entry.position, call, entry.event.piece, entry.event.byte, entry.event.reason)
+
+
+def switches(log: Log) -> Iterator[Switch]:
+    call = 1
+    for event in log.events:
+        match event:
+            case ModelAnswered():
+                call += 1
+            case ModelSwitched(purpose, model, reason):
+                yield Switch(call, purpose.replace("_", " "), model, reason)
+
+
+def refused(log: Log) -> int:
+    """Count the calls that were not run: outside the mask, unknown, or the same as one that failed."""
+    return sum(isinstance(event, ToolReturned) and event.how == "refused" for event in log.events)
 
 
 def _size(text: str) -> int:

@@ -133,6 +133,7 @@ def _work(report: Report) -> tuple[Headline, ...]:
         f"after {sum(mended) / len(mended):.1f} calls on average" if mended else "the same tool has not succeeded since"
     )
     breaks = len(report.breaks)
+    more = f"; {counted(report.refused_calls, 'call')} refused without running" if report.refused_calls else ""
     return (
         Headline(
             f"{breaks:,}",
@@ -150,7 +151,8 @@ def _work(report: Report) -> tuple[Headline, ...]:
         Headline(
             f"{len(mended):,} of {len(report.failures):,}",
             "failures mended",
-            after if report.failures else "nothing failed",
-            "A failure is mended when the same tool succeeds later; steps are the calls until then.",
+            (after if report.failures else "nothing failed") + more,
+            "A failure is mended when the same tool succeeds later; steps are the calls until then. A call is refused "
+            "when the mask does not allow it, there is no such tool, or it would repeat one that has just failed.",
         ),
     )

@@ -15,7 +15,7 @@ from hashlib import sha256
 from importlib.resources import files
 
 from workhand.lab.report import colours, markup
-from workhand.lab.report.account import REASONS, Call, Report
+from workhand.lab.report.account import Call, Report
 from workhand.lab.report.blocks import KINDS, MEANING, Block
 from workhand.lab.report.findings import Reduction
 from workhand.lab.report.headlines import headlines
@@ -127,9 +127,9 @@ def _marks(report: Report) -> dict[int, list[str]]:
 def _remark(call: Call, marks: str) -> str:
     said = []
     if call.missed_tokens:
-        said.append(f"≈ {call.missed_tokens:,} planned tokens not served: {REASONS[call.reason]}")
+        said.append(f"≈ {call.missed_tokens:,} planned tokens not served: {markup.text(call.because)}")
     elif call.reason:
-        said.append(REASONS[call.reason])
+        said.append(markup.text(call.because))
     said += [word for mark, word in (("again", "re-read"), ("failed", "failed")) if mark in marks.split()]
     return "; ".join(said)
 
@@ -153,7 +153,7 @@ def _changes(report: Report) -> Iterator[str]:
     yield "</section><section><h2>Less cached than planned</h2>"
     rows = [
         f"<td>{_link(call.number, report)}<td>≈ {call.planned_tokens:,}<td>{call.cached_tokens:,}"
-        f"<td>≈ {call.missed_tokens:,}<td>{REASONS[call.reason]}"
+        f"<td>≈ {call.missed_tokens:,}<td>{markup.text(call.because)}"
         for call in report.calls
         if call.missed_tokens
     ]
@@ -165,6 +165,15 @@ def _changes(report: Report) -> Iterator[str]:
             f"{broken.byte}: {markup.text(broken.reason)}</p>"
         )
     yield "</section>"
+    if report.switches:
+        rows = [
+            f"<td>{_link(each.call, report)}<td>{markup.text(each.model)}<td>{each.purpose}"
+            f"<td>{markup.text(each.reason)}"
+            for each in report.switches
+        ]
+        yield "<section><h2>Other models</h2>"
+        yield _filled("switches", ("before call", "model", "to", "because"), (0,), rows, "")
+        yield "</section>"
 
 
 def _reduction(each: Reduction, report: Report) -> str:
