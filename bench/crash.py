@@ -372,7 +372,7 @@ async def carry_on(
     folder.make()
     toolbox = SandboxToolbox(log.policy, partial(open_machine, place, session), keep_in_workspace, folder)
     try:
-        async with wiring.open_model(settings, log.policy.model) as model:
+        async with wiring.make_model(settings, log.policy.model) as model:
             runtime = Runtime(store, store, model, toolbox, wiring.SystemClock(), acknowledge)
             log = await runtime.wake(session, owner=owner)
     finally:

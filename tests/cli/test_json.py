@@ -96,7 +96,7 @@ def test_a_prompt_is_shown_byte_for_byte_as_the_model_read_it(ended: Workhand) -
 
 
 def test_the_machine_commands_speak_json_too(workhand: Workhand) -> None:
-    assert {frozenset(line) for line in workhand("models", "--json").lines} == {frozenset({"model", "state", "remedy"})}
+    assert {frozenset(line) for line in workhand("models", "--json").lines} == {frozenset({"name", "state", "remedy"})}
     assert {frozenset(line) for line in workhand("doctor", "--json").lines} == {frozenset({"check", "ok", "finding"})}
 
 

@@ -23,7 +23,7 @@ class Form:
     sent: Callable[[Prompt], list[Message]]
 
     def bytes_of(self, prompt: Prompt) -> list[bytes]:
-        """Give what is sent, a message each, without marks of the cache and without the recital."""
+        """Give what is sent, a message (or block) each, without marks of the cache and without the recital."""
         messages = [encode(_unmarked(message)) for message in self.sent(prompt)]
         return messages[:-1] if prompt.tail else messages
 
@@ -73,7 +73,11 @@ FORMS = {
             }
         ],
         anthropic.record_messages,
-        lambda prompt: anthropic.request(prompt)["messages"],
+        lambda prompt: [
+            {"role": message["role"], "block": block}  # what follows in the same role joins the message
+            for message in anthropic.request(prompt)["messages"]
+            for block in message["content"]
+        ],
     ),
     "responses": Form(
         lambda text: [{"role": "user", "content": text}],

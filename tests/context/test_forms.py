@@ -236,11 +236,12 @@ def test_thinking_is_shown_again_in_its_place_and_results_of_one_answer_stand_to
     messages[-1]["content"].append({"type": "text", "text": "Quick."})
     anthropic.record_messages(context, messages)
 
-    _, answer, results, said = anthropic.request(context.prompt())["messages"]
+    _, answer, after = anthropic.request(context.prompt())["messages"]
+    *results, said = after["content"]
 
     assert [block["type"] for block in answer["content"]] == ["thinking", "text", "tool_use", "tool_use"]
-    assert [(block["tool_use_id"], block.get("is_error")) for block in results["content"]] == [("a", None), ("b", True)]
-    assert said["content"][0]["text"] == "Quick."
+    assert [(block["tool_use_id"], block.get("is_error")) for block in results] == [("a", None), ("b", True)]
+    assert said["text"] == "Quick."
 
 
 def test_reasoning_is_shown_again_item_by_item_with_the_ids_on_record() -> None:
@@ -270,7 +271,8 @@ def test_the_recital_is_the_last_message_and_none_of_those_that_are_kept() -> No
         "role": "user",
         "content": f"[plan]\n{prompt.tail}",
     }
-    assert anthropic.request(prompt)["messages"][-1]["content"] == [{"type": "text", "text": prompt.tail}]
+    [said] = anthropic.request(prompt)["messages"]
+    assert said["content"][1:] == [{"type": "text", "text": f"[plan]\n{prompt.tail}"}]
     assert responses.items(prompt)[-1] == {"role": "developer", "content": prompt.tail}
 
 

@@ -93,7 +93,7 @@ async def _demo(settings: Settings, as_json: bool) -> int:
     view = open_view(Log(), as_json=as_json)
     if not as_json:
         click.echo(INTRODUCTION)
-    async with wiring.open_model(settings, "local") as model:
+    async with wiring.make_model(settings, "local") as model:
         tour = await _tour(model, view)
         if not as_json:
             _tell(tour)

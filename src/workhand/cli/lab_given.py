@@ -70,8 +70,10 @@ def read_traces(given: tuple[Path, ...], *, chain: bool) -> list[Trace]:
 
 def read_prices(stated: str) -> Prices:
     """Read `W,R,O`, or look a model up."""
+    from workhand.cli.wiring import SystemClock
     from workhand.core.policy import Prices
     from workhand.models.prices import relative
+    from workhand.models.wire.dialect import Server
 
     numbers = stated.split(",")
     if len(numbers) == 3:
@@ -80,7 +82,8 @@ def read_prices(stated: str) -> Prices:
         except ValueError:
             raise ConfigError(f"The prices {stated!r} are no numbers; write W,R,O such as 1.25,0.05,5.") from None
         return Prices(read=read, write=write, output=output)
-    known = relative(stated.rpartition(":")[2])
+    provider, _, model = stated.rpartition(":")
+    known = relative(Server(provider, "", model), at=SystemClock().now())
     if known is None:
         raise ConfigError(f"The prices of {stated!r} are not known; write W,R,O such as 1.25,0.05,5.")
     return known

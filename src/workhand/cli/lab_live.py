@@ -47,7 +47,7 @@ async def _live(settings: Settings, traces: list[Trace], calls: int, as_json: bo
     from workhand.models.local import LocalModel
 
     listed: list[LiveCall] = []
-    async with wiring.open_model(settings, "local") as model:
+    async with wiring.make_model(settings, "local") as model:
         if not isinstance(model, LocalModel):
             raise ConfigError("The embedded model is not here; fetch it with `workhand models --pull`.")
         chosen = policy("local", seed="live", window_tokens=await model.window(), prompt="executor-small")

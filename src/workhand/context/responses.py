@@ -1,42 +1,49 @@
 """The Responses API: the input items of a prompt, and an agent's own items into a context.
 
-An answer that holds more than words and function calls, such as reasoning, is
-kept item by item as it came and shown again so.
+The way out is the wire half that Workhand's own client uses.  An answer that holds more than
+words and function calls, such as reasoning, is kept item by item as it came and shown
+again so, except that its calls have the ids on record: not every server gives each its own.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from workhand.context.context import Context
 from workhand.context.openai import latest_used, text_of
 from workhand.context.turns import Answered, Placed, Returned, Said, Told, call, check_system, echoed, opaque_of, record
+from workhand.core.canonical import encode
 from workhand.core.events import ToolCall, Usage
+from workhand.core.mask import Mask
 from workhand.core.prompt import Prompt
 from workhand.errors import ConfigError
 from workhand.models.wire import pieces
+from workhand.models.wire.dialect import Server
+from workhand.models.wire.openai_responses import PROVIDER, OpenAIResponses
+from workhand.models.wire.openai_responses_answer import CALL, usage_of
+
+__all__ = ["items", "record_items", "request", "usage_of"]
 
 OPAQUE = "openai-responses"
-CALL = "function_call"
 PLAIN = ("message", CALL)  # what can be written again from its text and calls
+ANYTHING = Mask("auto", ())
 
 
 def request(prompt: Prompt) -> dict[str, Any]:
     """Give the fields of a request that the context decides: ``instructions``, ``input`` and ``tools``."""
-    tools = [
-        {"type": "function", "name": each.name, "description": each.description, "parameters": each.parameters}
-        for each in pieces.definitions(prompt.body[0])
-    ]
-    system = pieces.turn(prompt.body[1])
-    assert isinstance(system, pieces.Said)
-    return {"instructions": system.text, "input": items(prompt), "tools": tools}
+    shown = replace(prompt, body=tuple(map(_shown, prompt.body)))
+    asked = json.loads(OpenAIResponses(Server(PROVIDER, "", "")).request(shown, ANYTHING, session="").body)
+    return {key: asked[key] for key in ("instructions", "input", "tools") if key in asked}
 
 
 def items(prompt: Prompt) -> list[dict[str, Any]]:
     """Give the input items; the recital, if any, is the last one."""
-    given = [item for piece in prompt.body[2:] for item in _items(pieces.turn(piece))]
-    return given + ([{"role": "developer", "content": prompt.tail}] if prompt.tail else [])
+    given: list[dict[str, Any]] = request(prompt)["input"]
+    return given
 
 
 def record_items(
@@ -54,33 +61,19 @@ def record_items(
     return record(context, latest_used(list(_turns(items)), usage, model), whole)
 
 
-def usage_of(used: Mapping[str, Any]) -> Usage:
-    """Read the ``usage`` of a response."""
-    read = used.get("input_tokens_details") or {}
-    made = used.get("output_tokens_details") or {}
-    return Usage(
-        input_tokens=used.get("input_tokens") or 0,
-        cached_tokens=read.get("cached_tokens") or 0,
-        written_tokens=read.get("cache_write_tokens") or 0,
-        output_tokens=used.get("output_tokens") or 0,
-        reasoning_tokens=made.get("reasoning_tokens") or 0,
-    )
-
-
-def _items(turn: pieces.Turn) -> list[dict[str, Any]]:
-    match turn:
-        case pieces.Said(role, text):
-            return [{"role": role, "content": text}]
-        case pieces.Returned(id, text):
-            return [{"type": "function_call_output", "call_id": id, "output": text}]
-        case pieces.Answered(text, calls, opaque):
-            if kept := echoed(opaque, OPAQUE):
-                ids = iter(calls)
-                return [{**part, "call_id": next(ids).id} if part.get("type") == CALL else part for part in kept]
-            said = [{"role": "assistant", "content": text}] if text else []
-            return said + [
-                {"type": CALL, "call_id": each.id, "name": each.tool, "arguments": each.arguments} for each in calls
-            ]
+@lru_cache(maxsize=8_192)
+def _shown(piece: bytes) -> bytes:
+    """Give an answer whose items were kept as one of the server's own, with the ids on record."""
+    if not piece.startswith(b'{"calls":'):  # only answers have that key
+        return piece
+    answer = pieces.turn(piece)
+    kept = echoed(answer.opaque, OPAQUE) if isinstance(answer, pieces.Answered) else []
+    if not kept:
+        return piece
+    block = json.loads(piece)
+    ids = iter([made["id"] for made in block["calls"]])
+    named = [{**part, "call_id": next(ids)} if part.get("type") == CALL else part for part in kept]
+    return encode(block | {"opaque": encode({PROVIDER: named}).decode()})
 
 
 def _turns(items: Sequence[Mapping[str, Any]]) -> Iterator[Placed]:

@@ -23,7 +23,8 @@ from workhand.core.mask import Mask
 from workhand.core.ports import Retry, Watch
 from workhand.core.prompt import Prompt
 from workhand.errors import MalformedAnswer, ModelUnavailable
-from workhand.models.prices import cost_usd
+from workhand.models.figures import Figures
+from workhand.models.prices import NO_FIGURES, cost_usd
 from workhand.models.transport import Http, Sdk, Transport, Vendor
 from workhand.models.wire.dialect import Dialect, Reading, Request
 from workhand.models.wire.failures import failure
@@ -52,7 +53,7 @@ class HostedModel:
     """A ``Model`` over one server; use it as an async context manager.
 
     ``vendor`` sends through a vendor's own client.  ``chance`` gives numbers in [0, 1), ``clock`` seconds
-    that never go back, ``now`` seconds since the epoch.
+    that never go back, ``now`` seconds since the epoch; ``figures`` are what a person stated of its prices.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class HostedModel:
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
+        figures: Figures = NO_FIGURES,
     ) -> None:
         self._dialect = dialect
         self._server = dialect.server
@@ -74,6 +76,7 @@ class HostedModel:
         self._sleep = sleep
         self._clock = clock
         self._now = now
+        self._figures = figures
         self._transport: Transport | None = None
 
     async def __aenter__(self) -> Self:
@@ -125,7 +128,7 @@ class HostedModel:
         started = self._clock()
         first_token_s = await self._read(request, reading, watch)
         answer = reading.answer()
-        cost = cost_usd(self._server.model, self._server.base_url, answer.usage)
+        cost = cost_usd(self._server, answer.usage, at=self._now(), figures=self._figures)
         return replace(
             answer,
             usage=replace(answer.usage, cost_usd=cost),

@@ -53,7 +53,7 @@ class Http:
         import httpx2
 
         base_url = dialect.server.base_url
-        kept = None if base_url.startswith("https:") else 0  # plain local servers drop idle connections
+        kept = 0 if base_url.startswith("http:") else None  # plain local servers drop idle connections
         self._base = base_url.rstrip("/")
         self._client = httpx2.AsyncClient(
             headers={"Content-Type": "application/json", "User-Agent": "workhand"} | dict(dialect.auth),
@@ -97,7 +97,7 @@ class Sdk:
             options["base_url"] = server.base_url
         if server.api_key:
             options["api_key"] = server.api_key
-        kept = None if server.base_url.startswith(("https:", "")) and "http:" not in server.base_url else 0
+        kept = 0 if server.base_url.startswith("http:") else None  # plain local servers drop idle connections
         limits = httpx2.Limits(max_keepalive_connections=kept)
         options["http_client"] = self._package.DefaultAsyncHttpxClient(limits=limits)
         try:

@@ -14,6 +14,7 @@ from workhand.errors import ConfigError, ContextOverflow, ModelRefused, ModelUna
 from workhand.models.wire.dialect import Server
 
 REASON_CHARS_MAX = 400
+KEY_CHARS_MIN = 8  # a shorter one is a placeholder, and may be part of any word
 _RETRIED = (408, 409, 425, 429)
 _OVERFLOW = re.compile(
     r"context.?(length|window|size)|prompt is too long|too many (input )?tokens|input token count", re.IGNORECASE
@@ -27,13 +28,14 @@ _SENT = re.compile(
 _WINDOW = re.compile(
     r"(?:maximum context length is|context size \(|context window of|tokens >|tokens allowed \() ?(\d+)", re.IGNORECASE
 )
+_DELAY = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 
 
 def failure(status: int, body: bytes, server: Server, *, retry_after_s: float | None = None) -> WorkhandError:
     """Turn an error response into the exception that says who has to react."""
     error = _error(body)
     reason = " ".join(str(error.get("message") or body.decode(errors="replace")).split())
-    if server.api_key:
+    if len(server.api_key) >= KEY_CHARS_MIN:
         reason = reason.replace(server.api_key, "***")
     kinds = {str(error.get(key) or "") for key in ("code", "type", "status")} | set(_reasons(error))
     if kinds & _OVERFLOW_KINDS or (status in (400, 413, 422) and _OVERFLOW.search(reason)):
@@ -49,7 +51,8 @@ def failure(status: int, body: bytes, server: Server, *, retry_after_s: float | 
             f"{shown}; check `base_url` and the model's name."
         )
     if status in _RETRIED or status >= 500:
-        return ModelUnavailable(f"The server at {server.base_url!r} failed: {shown}.", retry_after_s=retry_after_s)
+        wait_s = _retry_delay_s(error) if retry_after_s is None else retry_after_s
+        return ModelUnavailable(f"The server at {server.base_url!r} failed: {shown}.", retry_after_s=wait_s)
     return ModelRefused(f"The server at {server.base_url!r} refused the request: {shown}.")
 
 
@@ -87,9 +90,18 @@ def _error(body: bytes) -> dict[str, Any]:
 
 def _reasons(error: dict[str, Any]) -> list[str]:
     """Give the reasons in Google's ``details``."""
+    return [str(each["reason"]) for each in _details(error) if "reason" in each]
+
+
+def _retry_delay_s(error: dict[str, Any]) -> float | None:
+    """Give the delay in Google's ``details``, which is in no header: ``"37s"``, with up to nine decimals."""
+    delays = (_DELAY.fullmatch(str(each.get("retryDelay"))) for each in _details(error))
+    return next((float(delay[1]) for delay in delays if delay), None)
+
+
+def _details(error: dict[str, Any]) -> list[dict[str, Any]]:
     details = error.get("details")
-    found = details if isinstance(details, list) else []
-    return [str(each["reason"]) for each in found if isinstance(each, dict) and "reason" in each]
+    return [each for each in details if isinstance(each, dict)] if isinstance(details, list) else []
 
 
 def _overflow(error: dict[str, Any], reason: str) -> ContextOverflow:

@@ -73,10 +73,10 @@ class ChatReading:
         self._reasoning += _text(delta.get("reasoning_content"))
         self._refusal += _text(delta.get("refusal"))
         call = "".join(map(self._call, delta.get("tool_calls") or ()))
-        if call:
-            return Delta("call", call)
         text = _text(delta.get("content"))
         self._text += text
+        if call:
+            return Delta("call", call)
         return Delta("text", text) if text else None
 
     def _call(self, part: dict[str, Any]) -> str:
