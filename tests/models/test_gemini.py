@@ -24,8 +24,10 @@ from workhand.errors import ConfigError, ContextOverflow, MalformedAnswer, Model
 from workhand.models.hosted import HostedModel, Patience
 from workhand.models.wire.dialect import Server
 from workhand.models.wire.gemini import Gemini
-from workhand.testing.gemini_server import Fault, GeminiServer, fitting, read_script, serving
+from workhand.testing.fitting import fitting
 from workhand.testing.model import Say
+from workhand.testing.script_server import ScriptServer, serving
+from workhand.testing.server_script import Fault, read_script
 
 pytestmark = pytest.mark.anyio
 
@@ -48,10 +50,10 @@ class Slept:
 
 @asynccontextmanager
 async def opened(
-    server: GeminiServer, *, slept: Slept | None = None, stream: bool = True, key: str = KEY, name: str = "gemini-fake"
+    server: ScriptServer, *, slept: Slept | None = None, stream: bool = True, key: str = KEY, name: str = "gemini-fake"
 ) -> AsyncIterator[HostedModel]:
     async with serving(server):
-        wire = Gemini(Server("google", server.base_url, name, key, stream=stream))
+        wire = Gemini(Server("google", server.google_url, name, key, stream=stream))
         async with HostedModel(wire, patience=QUICK, chance=lambda: 0.5, sleep=slept or Slept()) as model:
             yield model
 
@@ -73,7 +75,7 @@ async def ten_turns(model: HostedModel, tail: str = "") -> list[ModelAnswered]:
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("tail", ["", "Goal: read them."])
 async def test_a_session_of_ten_calls_is_served_from_the_cache_under_changing_masks(stream: bool, tail: str) -> None:
-    server = GeminiServer([READ] * 10, api_key=KEY, cached_tokens_min=64)
+    server = ScriptServer([READ] * 10, api_key=KEY, cached_tokens_min=64)
     async with opened(server, stream=stream) as model:
         answers = await ten_turns(model, tail)
     assert [answer.calls[0].tool for answer in answers] == ["file_read"] * 10
@@ -86,7 +88,7 @@ async def test_a_session_of_ten_calls_is_served_from_the_cache_under_changing_ma
 
 
 async def test_signatures_and_ids_are_echoed_as_they_came() -> None:
-    server = GeminiServer([READ] * 10, api_key=KEY)
+    server = ScriptServer([READ] * 10, api_key=KEY)
     async with opened(server) as model:
         answers = await ten_turns(model)
     kept = [json.loads(answer.opaque or "")["google"] for answer in answers]
@@ -102,7 +104,7 @@ async def test_a_streamed_answer_is_shown_while_it_arrives_and_equals_a_whole_on
     shown: list[object] = []
     answers = []
     for stream in (True, False):
-        async with opened(GeminiServer([READ]), stream=stream) as model:
+        async with opened(ScriptServer([READ]), stream=stream) as model:
             answers.append(await model.answer(prompt(*BODY), ALL, session="s", watch=shown.append))
     words = [piece.text for piece in shown if isinstance(piece, Delta) and piece.source == "text"]
     assert words == ["I shall look a", "t the file tha", "t was named."]
@@ -112,7 +114,7 @@ async def test_a_streamed_answer_is_shown_while_it_arrives_and_equals_a_whole_on
 
 
 async def test_an_answer_in_words_is_signed_too_and_goes_on_after_it() -> None:
-    server = GeminiServer([Say(text="Which one?"), READ])
+    server = ScriptServer([Say(text="Which one?"), READ])
     async with opened(server) as model:
         first = await ask(model, *BODY, mask=FREE)
         second = await ask(model, *BODY, answered(first, ""), said("The first."), mask=FREE)
@@ -124,7 +126,7 @@ async def test_an_answer_in_words_is_signed_too_and_goes_on_after_it() -> None:
 async def test_the_delay_that_the_body_of_a_429_asks_for_is_kept() -> None:
     slept = Slept()
     shown: list[object] = []
-    server = GeminiServer([Fault("unavailable", 37.5), READ])
+    server = ScriptServer([Fault("unavailable", 37.5), READ])
     async with opened(server, slept=slept) as model:
         answer = await model.answer(prompt(*BODY), ALL, session="s", watch=shown.append)
     assert answer.calls[0].tool == "file_read"
@@ -143,7 +145,7 @@ FAULTS: dict[str, tuple[Fault, type[Exception], str]] = {
 @pytest.mark.parametrize("name", FAULTS)
 async def test_what_will_not_succeed_is_raised_at_once_and_the_script_goes_on(name: str, stream: bool) -> None:
     fault, kind, words = FAULTS[name]
-    server = GeminiServer([fault, READ])
+    server = ScriptServer([fault, READ])
     async with opened(server, stream=stream) as model:
         with pytest.raises(kind, match=words):
             await ask(model, *BODY)
@@ -152,7 +154,7 @@ async def test_what_will_not_succeed_is_raised_at_once_and_the_script_goes_on(na
 
 
 async def test_a_prompt_longer_than_the_window_overflows_with_both_lengths() -> None:
-    async with opened(GeminiServer(models={"gemini-fake": 2_000})) as model:
+    async with opened(ScriptServer(models={"gemini-fake": 2_000})) as model:
         assert await model.window() == 2_000
         with pytest.raises(ContextOverflow) as caught:
             await ask(model, *BODY, said("word " * 4_000))
@@ -161,11 +163,11 @@ async def test_a_prompt_longer_than_the_window_overflows_with_both_lengths() -> 
 
 
 async def test_a_wrong_key_is_named_but_not_shown_and_an_unknown_model_is_said() -> None:
-    async with opened(GeminiServer(api_key="another"), key=KEY) as model:
+    async with opened(ScriptServer(api_key="another"), key=KEY) as model:
         with pytest.raises(ConfigError, match="api_key") as caught:
             await ask(model, *BODY)
     assert KEY not in str(caught.value)
-    async with opened(GeminiServer(), name="gemini-gone") as model:
+    async with opened(ScriptServer(models={"gemini-fake": 2_000}), name="gemini-gone") as model:
         assert await model.window() is None
         with pytest.raises(ConfigError, match="gemini-gone"):
             await ask(model, *BODY)
@@ -175,7 +177,7 @@ async def test_a_wrong_key_is_named_but_not_shown_and_an_unknown_model_is_said()
 
 
 async def test_the_mask_is_stronger_than_the_script_and_goes_on_behind_its_end() -> None:
-    async with opened(GeminiServer([READ])) as model:
+    async with opened(ScriptServer([READ])) as model:
         masked = await ask(model, *BODY, mask=only("plan_update", "message_ask"))
         body = (*BODY, answered(masked, "c0"), returned("c0", "ok"))
         behind = await ask(model, *body, mask=only("plan_update"))
@@ -188,7 +190,7 @@ async def test_the_mask_is_stronger_than_the_script_and_goes_on_behind_its_end()
 
 
 async def test_words_are_given_where_no_call_is_allowed() -> None:
-    async with opened(GeminiServer([READ])) as model:
+    async with opened(ScriptServer([READ])) as model:
         plain = await ask(model, *BODY, mask=Mask("auto", ()))
         summary = await ask(model, *BODY, mask=Mask("auto", ()), tail="[notice] Open goals:\n- read")
         schema = '{"properties":{"n":{"minimum":3,"type":"integer"}},"required":["n"],"type":"object"}'
@@ -199,7 +201,7 @@ async def test_words_are_given_where_no_call_is_allowed() -> None:
 
 
 async def test_an_answer_ends_at_the_limit_that_was_asked_for() -> None:
-    async with opened(GeminiServer([Say(text="word " * 400)])) as model:
+    async with opened(ScriptServer([Say(text="word " * 400)])) as model:
         answer = await model.answer(prompt(*BODY, answer_tokens_max=10), FREE, session="s", watch=unwatched)
         assert len(answer.text) == 40
         with pytest.raises(MalformedAnswer, match="cut off at 10"):
@@ -208,14 +210,14 @@ async def test_an_answer_ends_at_the_limit_that_was_asked_for() -> None:
 
 async def test_a_prefix_shorter_than_the_least_is_not_cached() -> None:
     few = (*head(tools=[tool("file_read", "Read.")]), said("Read."))
-    async with opened(GeminiServer([READ] * 2, cached_tokens_min=1_024)) as model:
+    async with opened(ScriptServer([READ] * 2, cached_tokens_min=1_024)) as model:
         answers = [await ask(model, *few) for _ in range(2)]
     assert [answer.usage.cached_tokens for answer in answers] == [0, 0]
 
 
 async def test_a_request_that_breaks_a_rule_is_answered_with_it() -> None:
-    async with serving(GeminiServer()) as server, httpx2.AsyncClient() as client:
-        url = f"{server.base_url}/models/gemini-fake"
+    async with serving(ScriptServer()) as server, httpx2.AsyncClient() as client:
+        url = f"{server.google_url}/models/gemini-fake"
         broken: list[tuple[str, bytes, int, str]] = [
             (":generateContent", b'{"messages":[]}', 400, 'Unknown name "messages"'),
             (":generateContent", b"{", 400, "Invalid JSON"),
@@ -255,7 +257,7 @@ def test_a_script_is_read_from_a_file_and_what_it_cannot_be_is_said(tmp_path: Pa
 def test_the_server_can_be_started_from_a_command_line(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     path.write_text('{"text":"Done."}\n')
-    command = [sys.executable, "-m", "workhand.testing.gemini_server", "--script", str(path), "--model", "gemini-x"]
+    command = [sys.executable, "-m", "workhand.testing.script_server", "--script", str(path), "--model", "gemini-x"]
     with subprocess.Popen([*command, "--window-tokens", "5000"], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -45,12 +45,12 @@ async def test_a_session_of_thirty_turns_is_served_from_the_cache(
     local: LocalModel, made: Callable[[LocalModel, bool], tuple[Dialect, Vendor | None]], stream: bool
 ) -> None:
     dialect, vendor = made(local, stream)
-    body = head(f"You answer in one word. ({made.__name__}, {stream})", tools=())
+    body = head(f"You tell a long story. ({made.__name__}, {stream})", tools=())
     sent = cached = 0
     async with HostedModel(dialect, vendor=vendor) as model:
         for turn in range(TURNS):
-            body = (*body, said(f"{turn}: name a river near {TOWNS[turn % len(TOWNS)]}."))
-            answer = await model.answer(prompt(*body, answer_tokens_max=8), WORDS, session="s", watch=unwatched)
+            body = (*body, said(f"{turn}: go on, in {TOWNS[turn % len(TOWNS)]}."))
+            answer = await model.answer(prompt(*body, answer_tokens_max=14), WORDS, session="s", watch=unwatched)
             body = (*body, answered(answer, f"c{turn}"))
             sent += answer.usage.input_tokens
             cached += answer.usage.cached_tokens
