@@ -49,6 +49,17 @@ def test_what_is_stated_of_an_unknown_model_counts(tmp_path: Path) -> None:
     assert (chosen.prices.read, chosen.prices.output) == (0.5, 3.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "warned"), [("openai-chat:mine", True), ("anthropic:claude-opus-5", False), ("local", False)]
+)
+def test_a_model_whose_price_is_unknown_works_with_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, warned: bool
+) -> None:
+    policy(Settings(home=tmp_path), name)
+    said = capsys.readouterr().err
+    assert (f'state it in [figures."{name}"]' in said) is warned
+
+
 @pytest.mark.parametrize(("long_lived", "write", "lifetime_s"), [(False, 1.25, 300.0), (True, 2.0, 3_600.0)])
 def test_a_longer_lifetime_has_its_own_price(tmp_path: Path, long_lived: bool, write: float, lifetime_s: float) -> None:
     endpoints = Endpoints(anthropic=AnthropicEndpoint(long_lived_cache=long_lived))

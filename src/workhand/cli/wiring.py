@@ -140,6 +140,9 @@ async def new_policy(
     local = name.startswith("local")
     if local and not steps_given:
         limits = Limits(LOCAL_STEPS, limits.tokens, limits.cost_usd, limits.seconds)
+    if not _is_priced(settings, name):
+        where = f'[figures."{name}"] of the settings file'
+        note(f"The price of {name} is not known, so what it costs is not shown; state it in {where}.")
     chosen = executor.policy(
         name,
         seed=seed,

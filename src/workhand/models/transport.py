@@ -6,7 +6,7 @@ retried here.  A vendor's client gives its response back unread, so it streams.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -90,6 +90,7 @@ class Sdk:
     def __init__(self, vendor: Vendor, dialect: Dialect, *, connect_s: float) -> None:
         import httpx2
 
+        self._name = vendor.package
         self._package = _package(vendor.package)
         server = dialect.server
         options: dict[str, Any] = {"max_retries": 0, "timeout": httpx2.Timeout(None, connect=connect_s)}
@@ -102,8 +103,8 @@ class Sdk:
         options["http_client"] = self._package.DefaultAsyncHttpxClient(limits=limits)
         try:
             self._client = getattr(self._package, CLOUDS[vendor.package][vendor.cloud])(**options)
-        except (self._package.APIError, ValueError, TypeError, ImportError, self._failure) as error:
-            raise ConfigError(f"The {vendor.package} client cannot be set up: {error}") from error
+        except (ValueError, TypeError, ImportError, self._failure) as error:
+            raise self._unusable(error) from error
         self._connect_s = connect_s
 
     @asynccontextmanager
@@ -111,8 +112,8 @@ class Sdk:
         import httpx2
 
         headers = {"Content-Type": "application/json", "X-Stainless-Raw-Response": "stream"} | dict(request.headers)
-        try:
-            response = await self._client.post(
+        response = await self._answered(
+            self._client.post(
                 request.path,
                 content=request.body,
                 cast_to=httpx2.Response,
@@ -120,10 +121,7 @@ class Sdk:
                 stream=True,
                 stream_cls=self._package.AsyncStream[object],
             )
-        except self._package.APIStatusError as error:
-            response = error.response
-        except self._package.APIConnectionError as error:
-            raise httpx2.RequestError(str(error.__cause__ or error)) from error
+        )
         try:
             yield response
         finally:
@@ -132,18 +130,29 @@ class Sdk:
     async def get(self, path: str) -> httpx2.Response:
         import httpx2
 
-        try:
-            response: httpx2.Response = await self._client.get(
-                path, cast_to=httpx2.Response, options={"timeout": self._connect_s}
-            )
-        except self._package.APIStatusError as error:
-            response = error.response
-        except self._package.APIConnectionError as error:
-            raise httpx2.RequestError(str(error.__cause__ or error)) from error
-        return response
+        options = {"timeout": self._connect_s}
+        return await self._answered(self._client.get(path, cast_to=httpx2.Response, options=options))
 
     async def aclose(self) -> None:
         await self._client.close()
+
+    async def _answered(self, asked: Awaitable[httpx2.Response]) -> httpx2.Response:
+        """Give the response, also where the client takes it for an error."""
+        import httpx2
+
+        try:
+            return await asked
+        except self._package.APIStatusError as error:
+            response: httpx2.Response = error.response
+            return response
+        except self._package.APIConnectionError as error:
+            raise httpx2.RequestError(str(error.__cause__ or error)) from error
+        except (TypeError, self._failure) as error:  # it finds no key, or cannot sign
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> ConfigError:
+        why = str(error).strip('"').rstrip(".")
+        return ConfigError(f"The client of {self._name} cannot be used: {why}; `workhand models` says what it needs.")
 
     @property
     def _failure(self) -> type[Exception]:
