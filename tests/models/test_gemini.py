@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
 
 from tests.models.toolset import ALL, NAMES, answered, head, only, prompt, returned, said, tool, unwatched
-from workhand.core.canonical import Json
 from workhand.core.events import ModelAnswered, ToolCall
 from workhand.core.mask import Mask
 from workhand.core.ports import Delta, Retry
@@ -24,10 +19,9 @@ from workhand.errors import ConfigError, ContextOverflow, MalformedAnswer, Model
 from workhand.models.hosted import HostedModel, Patience
 from workhand.models.wire.dialect import Server
 from workhand.models.wire.gemini import Gemini
-from workhand.testing.fitting import fitting
 from workhand.testing.model import Say
 from workhand.testing.script_server import ScriptServer, serving
-from workhand.testing.server_script import Fault, read_script
+from workhand.testing.server_script import Fault
 
 pytestmark = pytest.mark.anyio
 
@@ -226,42 +220,3 @@ async def test_a_request_that_breaks_a_rule_is_answered_with_it() -> None:
         for verb, body, status, words in broken:
             response = await client.post(url + verb, content=body)
             assert (response.status_code, words in response.json()["error"]["message"]) == (status, True)
-
-
-SCHEMAS: list[tuple[Json, Json]] = [
-    ({"const": 7}, 7),
-    ({"enum": ["a", "b"]}, "a"),
-    ({"anyOf": [{"type": "null"}, {"type": "string"}]}, None),
-    ({"type": ["string", "null"], "minLength": 2}, "xx"),
-    ({"$defs": {"a": {"type": "boolean"}}, "$ref": "#/$defs/a"}, False),
-    ({"type": "object"}, {}),
-    ({"type": "object", "properties": {"a": {"type": "string"}}}, {}),
-    ({"type": "array", "items": {"type": "number"}, "minItems": 2}, [0, 0]),
-]
-
-
-@pytest.mark.parametrize(("schema", "value"), SCHEMAS)
-def test_arguments_are_made_to_fit_a_schema(schema: Any, value: Json) -> None:
-    assert fitting(schema) == value
-
-
-def test_a_script_is_read_from_a_file_and_what_it_cannot_be_is_said(tmp_path: Path) -> None:
-    path = tmp_path / "answers.jsonl"
-    path.write_text('{"tool":"file_read","arguments":{"path":"a"}}\n\n{"error":"refused"}\n{"text":"Done."}\n')
-    assert read_script(path) == [Say("file_read", {"path": "a"}), Fault("refused"), Say(text="Done.")]
-    path.write_text('{"error":"tired"}\n')
-    with pytest.raises(ConfigError, match="tired"):
-        read_script(path)
-
-
-def test_the_server_can_be_started_from_a_command_line(tmp_path: Path) -> None:
-    path = tmp_path / "answers.jsonl"
-    path.write_text('{"text":"Done."}\n')
-    command = [sys.executable, "-m", "workhand.testing.script_server", "--script", str(path), "--model", "gemini-x"]
-    with subprocess.Popen([*command, "--window-tokens", "5000"], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            base_url = process.stdout.readline().strip()
-            assert httpx2.get(f"{base_url}/models/gemini-x").json()["inputTokenLimit"] == 5_000
-        finally:
-            process.kill()
