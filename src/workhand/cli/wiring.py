@@ -42,11 +42,14 @@ UNPRICED = ("local", "script")  # providers that sell nothing
 ANSWER_TOKENS = 16_384  # enough for a long file, and for what a model thinks before it calls
 NO_MODEL = """No model is set, so there is nobody to do the task. Any one of these sets one:
 
+  workhand run --model anthropic:NAME ...       with ANTHROPIC_API_KEY; so too openai:NAME, google:NAME
   workhand run --model openai-chat:NAME ...     with OPENAI_API_KEY, and OPENAI_BASE_URL for another server:
                                                 vLLM, llama.cpp, Ollama, OpenRouter and the like
-  export WORKHAND_MODEL=openai-chat:NAME        the same, for every run; or `model = "..."` in the settings file
+  export WORKHAND_MODEL=provider:NAME           the same, for every run; or `model = "..."` in the settings file
   workhand run --model local ...                a 135M-parameter model in this process: a toy. It shows how
-                                                Workhand works and cannot do real tasks. See also: workhand demo"""
+                                                Workhand works and cannot do real tasks. See also: workhand demo
+
+`workhand models` says what each still needs, and what models cost."""
 
 
 class SystemClock:
