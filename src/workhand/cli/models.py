@@ -91,6 +91,8 @@ def models_command(pattern: str | None, pull: bool, check: bool, serve: bool, as
     found = [describe(name, settings) for name in names]
     if check:
         found = [anyio.run(_asked, settings, each) for each in found]
+    if check and not found:
+        raise ConfigError("No model is set whose server could be asked; name one: `workhand models PATTERN --check`.")
     if as_json:
         listed: tuple[State | Known, ...] = (*states, *found)
         for each in listed:
@@ -116,18 +118,18 @@ def stated(settings: Settings) -> list[str]:
 
 
 def matching(pattern: str, settings: Settings) -> list[str]:
-    """Give the known models that a pattern matches.  Raises ``ConfigError`` if there are none."""
+    """Give the known models that a pattern matches, or the one it names.  Raises ``ConfigError`` if there is none."""
     from workhand.models.prices import listed_models
+    from workhand.models.providers import parse
 
     known = [f"{server.provider}:{server.model}" for server in listed_models()]
     known += [name for name in stated(settings) if name not in known]
     found = [name for name in known if pattern in name or fnmatchcase(name, pattern)]
-    if not found:
-        raise ConfigError(
-            f"No known model matches {pattern!r}; one that is not known works too: give its provider:name, and what "
-            f'it costs in [figures."provider:name"] of the settings file.'
-        )
-    return found
+    if found:
+        return found
+    if ":" in pattern and not set("*?[") & set(pattern):
+        return [str(parse(pattern))]
+    raise ConfigError(f"No known model matches {pattern!r}; one that is not known is named in full, as provider:name.")
 
 
 def describe(name: str, settings: Settings) -> Known:
