@@ -21,6 +21,9 @@ pytestmark = pytest.mark.anyio
 TURNS = 30
 REUSED_MIN = 0.94
 WORDS = Mask("auto", ())
+TASK = (
+    "You tell a story that does not end, of a river that flows from its source to the sea, past one town after another."
+)
 TOWNS = ["Ulm", "Bern", "Graz", "Kiel", "Bonn", "Linz", "Chur", "Trier", "Essen", "Passau"]
 
 
@@ -45,12 +48,12 @@ async def test_a_session_of_thirty_turns_is_served_from_the_cache(
     local: LocalModel, made: Callable[[LocalModel, bool], tuple[Dialect, Vendor | None]], stream: bool
 ) -> None:
     dialect, vendor = made(local, stream)
-    body = head(f"You tell a long story. ({made.__name__}, {stream})", tools=())
+    body = head(f"{TASK} ({made.__name__}, {stream})", tools=())
     sent = cached = 0
     async with HostedModel(dialect, vendor=vendor) as model:
         for turn in range(TURNS):
-            body = (*body, said(f"{turn}: go on, in {TOWNS[turn % len(TOWNS)]}."))
-            answer = await model.answer(prompt(*body, answer_tokens_max=14), WORDS, session="s", watch=unwatched)
+            body = (*body, said(f"{turn}. Now {TOWNS[turn % len(TOWNS)]}!"))
+            answer = await model.answer(prompt(*body, answer_tokens_max=10), WORDS, session="s", watch=unwatched)
             body = (*body, answered(answer, f"c{turn}"))
             sent += answer.usage.input_tokens
             cached += answer.usage.cached_tokens
