@@ -212,7 +212,7 @@ def test_halves_of_characters_and_numbers_that_are_none_are_kept_in_a_form_that_
     assert json.loads(answer.opaque or "")["anthropic"]["content"][0] == {
         "type": "text",
         "text": answer.text,
-        "score": "NaN",
+        "score": None,
     }
 
 

@@ -18,7 +18,7 @@ from workhand.core.prompt import Prompt
 from workhand.errors import ContextOverflow
 from workhand.models.wire import failures
 from workhand.models.wire.answered import Parts, answered, broken_off
-from workhand.models.wire.arguments import well_formed
+from workhand.models.wire.arguments import sound, well_formed
 from workhand.models.wire.dialect import Server
 from workhand.models.wire.stream import Lines, parsed
 
@@ -123,7 +123,7 @@ class MessagesReading:
         if stop == "model_context_window_exceeded":
             raise ContextOverflow(usage.input_tokens if usage else None, None)
         blocks = [self._blocks[index] for index in sorted(self._blocks)]
-        content = [_formed(block) for block in _echoed(blocks)]
+        content = [sound(block) for block in _echoed(blocks)]
         parts = Parts(
             text="".join(_str(block.get("text")) for block in content if block["type"] == "text"),
             calls=[(block["name"], _arguments(block)) for block in blocks if _is_call(block)],
@@ -177,13 +177,6 @@ def _is_call(block: dict[str, Any]) -> bool:
 def _arguments(block: dict[str, Any]) -> str:
     """Give the arguments as they were streamed, or else as the object that was sent at once."""
     return _str(block.get("streamed")) or json.dumps(block.get("input") or {})
-
-
-def _formed(block: dict[str, Any]) -> dict[str, Any]:
-    """Give a block as JSON that has a canonical form: no halves of characters, no numbers that are none."""
-    text = well_formed(json.dumps(block, ensure_ascii=False))
-    formed: dict[str, Any] = json.loads(text, parse_constant=str)
-    return formed
 
 
 def _declined(details: object) -> str:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import re
+from typing import Any
 
 from workhand.core.canonical import Json, encode
 
@@ -45,6 +47,21 @@ def value_in(raw: str) -> Json:
 def well_formed(text: str) -> str:
     """Join surrogate pairs that were streamed apart, and replace halves that have no other."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def sound(value: Any) -> Any:
+    """Give a value as it is, but for what has no canonical form: halves of surrogate pairs, and no numbers."""
+    match value:
+        case str():
+            return well_formed(value)
+        case float() if not math.isfinite(value):
+            return None
+        case list():
+            return [sound(each) for each in value]
+        case dict():
+            return {well_formed(key): sound(each) for key, each in value.items()}
+        case _:
+            return value
 
 
 def _json(text: str) -> Json:

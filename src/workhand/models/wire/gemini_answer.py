@@ -9,10 +9,8 @@ calls after the first are left out, since nothing will answer them.
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
-from workhand.core.canonical import Json
 from workhand.core.events import ModelAnswered, Usage
 from workhand.core.mask import Mask
 from workhand.core.ports import Delta
@@ -20,7 +18,7 @@ from workhand.core.prompt import Prompt
 from workhand.errors import MalformedAnswer
 from workhand.models.wire import failures
 from workhand.models.wire.answered import Parts, answered, broken_off
-from workhand.models.wire.arguments import well_formed
+from workhand.models.wire.arguments import sound
 from workhand.models.wire.dialect import Server
 from workhand.models.wire.stream import Lines, parsed
 
@@ -90,7 +88,7 @@ class GeminiReading:
         """Take a part; give what of it can be shown."""
         call = part.get("functionCall")
         if call:
-            name, arguments = str(call.get("name") or ""), json.dumps(_sound(call.get("args") or {}))
+            name, arguments = str(call.get("name") or ""), json.dumps(sound(call.get("args") or {}))
             self._calls.append((name, arguments))
             if len(self._calls) == 1:
                 self._parts.append(part)
@@ -121,7 +119,7 @@ class GeminiReading:
             calls=self._calls,
             usage=_usage(self._usage) if self._usage else None,
             cut=self._finish == "MAX_TOKENS",
-            opaque=None if only_text else [_sound(part) for part in self._parts],
+            opaque=None if only_text else [sound(part) for part in self._parts],
         )
         return answered(self._server, self._prompt, self._mask, parts)
 
@@ -140,18 +138,3 @@ def _usage(counts: dict[str, Any]) -> Usage:
         output_tokens=(counts.get("candidatesTokenCount") or 0) + thought,
         reasoning_tokens=thought,
     )
-
-
-def _sound(value: Json) -> Json:
-    """Give a value as it is, but for what has no canonical form: halves of surrogate pairs, and no numbers."""
-    match value:
-        case str():
-            return well_formed(value)
-        case float() if not math.isfinite(value):
-            return None
-        case list():
-            return [_sound(each) for each in value]
-        case dict():
-            return {well_formed(key): _sound(each) for key, each in value.items()}
-        case _:
-            return value

@@ -8,7 +8,6 @@ are taken as they were finished.  They are kept, so that the server sees again w
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +19,7 @@ from workhand.core.prompt import Prompt
 from workhand.errors import WorkhandError
 from workhand.models.wire import failures
 from workhand.models.wire.answered import Parts, answered, broken_off
-from workhand.models.wire.arguments import well_formed
+from workhand.models.wire.arguments import sound
 from workhand.models.wire.dialect import Server
 from workhand.models.wire.stream import Lines, parsed
 
@@ -163,30 +162,19 @@ def _kept(items: list[dict[str, Any]]) -> list[Json]:
         if item.get("type") != "reasoning":
             keeps = item.get("type") != CALL or item is first
         if keeps:
-            kept.insert(0, _sendable(item))
+            kept.insert(0, _sendable(sound(item)))
     return kept
 
 
 def _sendable(value: Json) -> Json:
-    """Give a value as it came, but for what may be read and not be sent.
-
-    That is ``null`` where a field is not there, and what has no canonical form: halves of surrogate
-    pairs, and no numbers.
-    """
+    """Give a value as it came, but for ``null`` where a field is not there, which may be read and not be sent."""
     match value:
-        case str():
-            return well_formed(value)
         case list():
             return [_sendable(each) for each in value]
         case dict():
-            stated = {key: each for key, each in value.items() if each is not None and not _is_no_number(each)}
-            return {well_formed(key): _sendable(each) for key, each in stated.items()}
+            return {key: _sendable(each) for key, each in value.items() if each is not None}
         case _:
             return value
-
-
-def _is_no_number(value: Json) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _said(item: dict[str, Any], kind: str) -> str:
