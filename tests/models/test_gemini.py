@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-import httpx2
 import pytest
 
 from tests.models.toolset import ALL, NAMES, answered, head, only, prompt, returned, said, tool, unwatched
@@ -170,19 +169,6 @@ async def test_a_wrong_key_is_named_but_not_shown_and_an_unknown_model_is_said()
 # -- the server itself -----------------------------------------------------------------------------------------------
 
 
-async def test_the_mask_is_stronger_than_the_script_and_goes_on_behind_its_end() -> None:
-    async with opened(ScriptServer([READ])) as model:
-        masked = await ask(model, *BODY, mask=only("plan_update", "message_ask"))
-        body = (*BODY, answered(masked, "c0"), returned("c0", "ok"))
-        behind = await ask(model, *body, mask=only("plan_update"))
-    assert masked.calls[0].tool == "plan_update"
-    assert json.loads(behind.calls[0].arguments) == {
-        "done": 0,
-        "goal": "x",
-        "phases": [{"title": "x"}],
-    }
-
-
 async def test_words_are_given_where_no_call_is_allowed() -> None:
     async with opened(ScriptServer([READ])) as model:
         plain = await ask(model, *BODY, mask=Mask("auto", ()))
@@ -194,29 +180,8 @@ async def test_words_are_given_where_no_call_is_allowed() -> None:
     assert json.loads(stated.text) == {"n": 3}
 
 
-async def test_an_answer_ends_at_the_limit_that_was_asked_for() -> None:
-    async with opened(ScriptServer([Say(text="word " * 400)])) as model:
-        answer = await model.answer(prompt(*BODY, answer_tokens_max=10), FREE, session="s", watch=unwatched)
-        assert len(answer.text) == 40
-        with pytest.raises(MalformedAnswer, match="cut off at 10"):
-            await model.answer(prompt(*BODY, answer_tokens_max=10), ALL, session="s", watch=unwatched)
-
-
 async def test_a_prefix_shorter_than_the_least_is_not_cached() -> None:
     few = (*head(tools=[tool("file_read", "Read.")]), said("Read."))
     async with opened(ScriptServer([READ] * 2, cached_tokens_min=1_024)) as model:
         answers = [await ask(model, *few) for _ in range(2)]
     assert [answer.usage.cached_tokens for answer in answers] == [0, 0]
-
-
-async def test_a_request_that_breaks_a_rule_is_answered_with_it() -> None:
-    async with serving(ScriptServer()) as server, httpx2.AsyncClient() as client:
-        url = f"{server.google_url}/models/gemini-fake"
-        broken: list[tuple[str, bytes, int, str]] = [
-            (":generateContent", b'{"messages":[]}', 400, 'Unknown name "messages"'),
-            (":generateContent", b"{", 400, "Invalid JSON"),
-            (":streamGenerateContent", b"{}", 404, "no method"),
-        ]
-        for verb, body, status, words in broken:
-            response = await client.post(url + verb, content=body)
-            assert (response.status_code, words in response.json()["error"]["message"]) == (status, True)

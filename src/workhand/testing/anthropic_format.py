@@ -18,7 +18,7 @@ STATUS = {
     "key": (401, "authentication_error"),
     "model": (404, "not_found_error"),
     "path": (404, "not_found_error"),
-    "unavailable": (503, "overloaded_error"),
+    "unavailable": (529, "overloaded_error"),
 }
 LIMITED = (429, "rate_limit_error")
 

@@ -172,7 +172,8 @@ class ScriptServer:
             return spoken.failed(Failure("unavailable", "The server has too much to do.", fault.retry_s))
         counted = tokens(b"\n".join(block.content for block in asked.blocks))
         if counted > window or (fault and fault.kind == "overflow"):
-            return spoken.failed(Failure("overflow", "The prompt is too long.", None, max(counted, window + 1), window))
+            sent = max(counted, window + 1)
+            return spoken.failed(Failure("overflow", "The prompt is too long.", sent=sent, window=window))
         used = self._caches.setdefault(asked.model, PrefixCache(self._cached_tokens_min)).used(asked)
         match fault:
             case Fault("malformed" | "refused" as kind):
