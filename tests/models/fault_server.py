@@ -14,6 +14,7 @@ from typing import Any, Literal
 import anyio
 
 EVENTS = {"content-type": "text/event-stream"}
+JSON = {"content-type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,11 @@ async def fault_server(*replies: Reply, gets: dict[str, Reply] | None = None) ->
     async with server:
         faults.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
         yield faults
+
+
+def error(status: int, message: str = "broken", headers: dict[str, str] = JSON, **fields: object) -> Reply:
+    """Give an error in the form of OpenAI."""
+    return Reply(json.dumps({"error": {"message": message, **fields}}).encode(), status, headers)
 
 
 def events(*chunks: object, end: str = "data: [DONE]\n\n") -> bytes:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.models.fault_server import EVENTS, Reply, fault_server
-from tests.models.test_openai_chat import JSON, KEY, QUICK, Slept
+from tests.models.fault_server import EVENTS, JSON, Reply, fault_server
+from tests.models.spoken import KEY, QUICK, Slept
 from tests.models.toolset import ALL, NAMES, answered, head, prompt, returned, said, unwatched
 from workhand.core.canonical import Json, encode
 from workhand.core.events import ModelAnswered, ToolCall, Usage

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
 
+from tests.models.spoken import KEY, Slept
 from tests.models.toolset import ALL, NAMES, answered, head, only, prompt, returned, said, tool, unwatched
 from workhand.core.events import ModelAnswered, ToolCall
 from workhand.core.mask import Mask
@@ -24,21 +24,10 @@ from workhand.testing.server_script import Fault
 
 pytestmark = pytest.mark.anyio
 
-KEY = "AIza-test-0123456789"
 BODY = (*head(), said("Read the files."))
 QUICK = Patience(connect_s=5, first_token_s=5, between_chunks_s=5, attempts_max=3, backoff_max_s=60)
 FREE = Mask("auto", NAMES)
 READ = Say("file_read", {"path": "a.txt"}, "I shall look at the file that was named.")
-
-
-@dataclass(slots=True)
-class Slept:
-    """Stands in for waiting: remembers how long it would have been."""
-
-    seconds: list[float] = field(default_factory=list)
-
-    async def __call__(self, seconds: float) -> None:
-        self.seconds.append(seconds)
 
 
 @asynccontextmanager

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 import anyio
 import pytest
 
-from tests.models.fault_server import EVENTS, HELLO, USAGE, Reply, call, delta, events, fault_server
+from tests.models.fault_server import EVENTS, HELLO, JSON, USAGE, Reply, call, delta, error, events, fault_server
+from tests.models.spoken import KEY, Slept
 from tests.models.toolset import ALL, NAMES, answered, head, only, prompt, returned, said, tool, unwatched
 from workhand.core.canonical import Json
 from workhand.core.events import ToolCall, Usage
@@ -24,20 +24,8 @@ from workhand.models.wire.openai_chat import OpenAIChat
 
 pytestmark = pytest.mark.anyio
 
-KEY = "sk-test-0123456789"
 BODY = (*head(), said("Say hello."))
 QUICK = Patience(connect_s=5, first_token_s=5, between_chunks_s=5, attempts_max=3, backoff_s=1, backoff_max_s=30)
-JSON = {"content-type": "application/json"}
-
-
-@dataclass(slots=True)
-class Slept:
-    """Stands in for waiting: remembers how long it would have been."""
-
-    seconds: list[float] = field(default_factory=list)
-
-    async def __call__(self, seconds: float) -> None:
-        self.seconds.append(seconds)
 
 
 @asynccontextmanager
@@ -50,10 +38,6 @@ async def opened(
     )
     async with model:
         yield model
-
-
-def error(status: int, message: str = "broken", headers: dict[str, str] = JSON, **fields: object) -> Reply:
-    return Reply(json.dumps({"error": {"message": message, **fields}}).encode(), status, headers)
 
 
 async def test_an_answer_is_read_with_its_usage_and_its_pieces_are_shown() -> None:

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.models.fault_server import Reply, events, fault_server
-from tests.models.test_openai_chat import JSON, KEY, QUICK, Slept, error
+from tests.models.fault_server import JSON, Reply, error, events, fault_server
+from tests.models.spoken import KEY, QUICK, Slept
 from tests.models.test_openai_responses_wire import REASONING, USAGE, function_call, message, response, streamed
 from tests.models.toolset import ALL, answered, head, prompt, returned, said, unwatched
 from workhand.core.events import ToolCall
