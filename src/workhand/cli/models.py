@@ -172,7 +172,10 @@ def _rules(rules: Mechanics) -> Iterator[str]:
     marks = f"{rules.breakpoints_max} marks" if rules.breakpoints_max else ""
     yield " and ".join(filter(None, ("automatic" if rules.implicit else "", marks))) or "no cache"
     if rules.minimum_tokens:
-        yield f"from {rules.minimum_tokens:,} tokens"
+        steps = rules.granularity_tokens or 1
+        yield f"from {rules.minimum_tokens:,} tokens" + (f" in steps of {steps:,}" if steps > 1 else "")
+    if rules.lookback_blocks:
+        yield f"{rules.lookback_blocks} blocks back"
     if rules.lifetime_s:
         longer = f" or {_span(rules.lifetime_long_s)}" if rules.lifetime_long_s else ""
         yield f"{_span(rules.lifetime_s)}{longer}"

@@ -174,7 +174,7 @@ async def _routes(settings: Settings, policy: Policy, router: Router) -> tuple[R
                 choices.append(Choice(name))
                 continue
             tokens = await _window(settings, name, router)
-            window = fitted(policy, tokens, pre_rot_tokens=policy.window.pre_rot).window if tokens else None
+            window = fitted(policy, tokens, pre_rot_tokens=_pre_rot(settings, name)).window if tokens else None
             choices.append(Choice(name, window, _prices(settings, name)))
         routes.append(Route(purpose, tuple(choices)))
     return tuple(routes)
@@ -210,8 +210,19 @@ def _economy(settings: Settings, name: str) -> executor.Economy:
         prices=_prices(settings, name) or Prices(),
         rules=replace(settings.context, summaries=False) if local else settings.context,
         reopen_rates=rates(learned(settings), settings.context),
-        pre_rot_tokens=settings.figures.get(name, Figures()).pre_rot_tokens or PRE_ROT_TOKENS,
+        pre_rot_tokens=_pre_rot(settings, name),
     )
+
+
+def _pre_rot(settings: Settings, name: str) -> int:
+    """Give the length past which a model's quality falls: as stated, as it is known of the model, or the default."""
+    from workhand.models.prices import mechanics
+    from workhand.models.providers import parse, server_of
+
+    server = server_of(parse(name), settings.endpoints)
+    known = mechanics(server) if server else None
+    stated = settings.figures.get(name, Figures()).pre_rot_tokens
+    return stated or (known.pre_rot_tokens if known else PRE_ROT_TOKENS)
 
 
 def _prices(settings: Settings, name: str) -> Prices | None:
