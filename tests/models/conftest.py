@@ -1,4 +1,4 @@
-"""One real local model for all tests of this folder, with a small window: what takes time is its tokens."""
+"""One real local model for all tests of a module, with a small window: what takes time is its tokens."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from workhand.models.local import LocalModel
 from workhand.models.local_files import pull
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def anyio_backend() -> str:
-    """Keep one event loop for the whole session, since the model's client lives on it."""
+    """Keep one event loop for a module: the model's client lives on it, and no other test could run one meanwhile."""
     return "asyncio"
 
 
@@ -28,7 +28,7 @@ def model_file() -> Path:
     return pull(Path(cache).expanduser(), lambda _: None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def local(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalModel]:
     directory = tmp_path_factory.mktemp("sessions")
     async with LocalModel(model_file, directory, window_tokens=1_280, string_chars_max=16) as model:
