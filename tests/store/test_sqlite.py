@@ -7,7 +7,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event as Flag
@@ -20,7 +20,7 @@ from workhand.core.events import Observation, Paused, ToolReturned, UserSaid
 from workhand.core.log import Entry
 from workhand.core.ports import Claim
 from workhand.errors import Conflict, SessionUnknown, StoreError
-from workhand.store import checkpoints, database
+from workhand.store import checkpoints
 from workhand.store.chain import FORKS_DEEP_MAX
 from workhand.store.sqlite import SqliteStore
 from workhand.store.writer import Writer
@@ -55,6 +55,16 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 @contextmanager
+def watched(watch: Callable[[apsw.Connection], None]) -> Iterator[None]:
+    """Show every connection that is opened meanwhile to ``watch``."""
+    apsw.connection_hooks.append(watch)
+    try:
+        yield
+    finally:
+        apsw.connection_hooks.remove(watch)
+
+
+@contextmanager
 def counted_commits() -> Iterator[list[None]]:
     """Count the commits of every connection that is opened meanwhile."""
     commits: list[None] = []
@@ -63,14 +73,8 @@ def counted_commits() -> Iterator[list[None]]:
         commits.append(None)
         return False  # or it would be rolled back
 
-    def watch(connection: apsw.Connection) -> None:
-        connection.set_commit_hook(committed)
-
-    apsw.connection_hooks.append(watch)
-    try:
+    with watched(lambda connection: connection.set_commit_hook(committed)):
         yield commits
-    finally:
-        apsw.connection_hooks.remove(watch)
 
 
 async def filled(path: Path) -> tuple[Entry, ...]:
@@ -263,29 +267,38 @@ async def test_two_processes_share_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pragma", ["application_id", "user_version"])
-async def test_a_file_that_another_process_makes_meanwhile_is_no_foreign_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pragma: str
-) -> None:
+async def test_a_file_that_another_process_makes_meanwhile_is_no_foreign_one(tmp_path: Path, pragma: str) -> None:
     path = tmp_path / "sessions.db"
-    others: list[bool] = []
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 0)
-    monkeypatch.setattr(database, "WAL_PAUSE_S", 0.0)
+    await filled(tmp_path / "made.db")
+    intrusions: list[bool] = []  # whether each could be made, or was told to wait
 
     def intrude(cursor: apsw.Cursor, statement: str, _: object) -> bool:
-        if pragma in statement and not others:
-            others.append(True)
-            with suppress(StoreError):  # it may be told to wait
-                Writer(path).close()
+        if pragma in statement and not intrusions:
+            intrusions.append(False)
+            with suppress(apsw.BusyError):
+                copy(tmp_path / "made.db", path)
+                intrusions[0] = True
         return True
 
     def watch(connection: apsw.Connection) -> None:
         connection.exec_trace = intrude
 
-    monkeypatch.setattr(apsw, "connection_hooks", [watch])
-    store = SqliteStore(path)
-    await store.create("a", title="A", at=0.0)
+    with watched(watch):
+        store = SqliteStore(path)
+    await store.create("b", title="B", at=0.0)
     await store.aclose()
-    assert others == [True]
+    assert intrusions == [False]
+
+
+def copy(source: Path, target: Path) -> None:
+    """Make a database at once, as another process would, without waiting for anybody."""
+    from_, to = apsw.Connection(str(source)), apsw.Connection(str(target))
+    try:
+        with to.backup("main", from_, "main") as backup:
+            backup.step()
+    finally:
+        to.close()
+        from_.close()
 
 
 async def test_a_claim_by_another_process_fences_this_one(tmp_path: Path) -> None:
