@@ -51,7 +51,7 @@ def test_a_workspace_of_the_users_is_worked_in_and_stays_theirs(workhand: Workha
     assert (directory / "copy.txt").exists()
 
 
-# Only root may give files away. CI is root, so it always runs there; the root of a machine is who meets this case.
+# Only root may give files away. CI is root, so it always runs there; and whoever is root meets this case.
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can have a directory of another user's")
 def test_a_workspace_of_another_users_stays_theirs(workhand: Workhand, directory: Path) -> None:
     for path in (directory, *directory.rglob("*")):

@@ -18,6 +18,9 @@ from workhand.core.prompt import Prompt
 from workhand.errors import ConfigError
 from workhand.models.wire.dialect import Server
 from workhand.models.wire.openai_chat import PROVIDER, OpenAIChat
+from workhand.models.wire.openai_chat_answer import usage_of
+
+__all__ = ["ANYTHING", "SYSTEM", "latest_used", "messages", "record_messages", "request", "text_of", "usage_of"]
 
 ANYTHING = Mask("auto", ())
 SYSTEM = ("system", "developer")
@@ -62,19 +65,6 @@ def record_messages(
         if message.get("role") in SYSTEM:
             check_system(context, text_of(message.get("content"), 0))
     return record(context, latest_used(list(_turns(messages)), usage, model), whole)
-
-
-def usage_of(used: Mapping[str, Any]) -> Usage:
-    """Read the ``usage`` of a response."""
-    read = used.get("prompt_tokens_details") or {}
-    made = used.get("completion_tokens_details") or {}
-    return Usage(
-        input_tokens=used.get("prompt_tokens") or 0,
-        cached_tokens=read.get("cached_tokens") or 0,
-        written_tokens=read.get("cache_write_tokens") or 0,
-        output_tokens=used.get("completion_tokens") or 0,
-        reasoning_tokens=made.get("reasoning_tokens") or 0,
-    )
 
 
 def latest_used(placed: list[Placed], usage: Usage | None, model: str) -> list[Placed]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -29,7 +29,7 @@ from workhand.core.canonical import Json, encode
 from workhand.core.mask import Mask
 from workhand.core.prompt import Prompt
 from workhand.models.wire.anthropic_answer import THOUGHTS, MessagesReading
-from workhand.models.wire.dialect import Request, Server
+from workhand.models.wire.dialect import Request, Server, joined, listed
 from workhand.models.wire.pieces import Answered, Media, Returned, Said, definitions, echo, turn
 
 PROVIDER = "anthropic"
@@ -76,9 +76,9 @@ class Anthropic:
         messages = _written(self._messages(prompt, mask))
         parts = {"max_tokens": encode(prompt.answer_tokens_max), "model": encode(self.server.model)}
         if system:
-            parts["system"] = _list(system)
+            parts["system"] = b"".join(listed(system))
         if tools:
-            parts |= {"tools": _list(tools), "tool_choice": _CHOICE}
+            parts |= {"tools": b"".join(listed(tools)), "tool_choice": _CHOICE}
         if schema is not None:
             parts["output_config"] = encode({"format": {"type": "json_schema", "schema": json.loads(schema)}})
         if self.diagnostics:
@@ -86,9 +86,7 @@ class Anthropic:
             parts["diagnostics"] = encode({"previous_message_id": next(filter(None, ids), None)})
         if self.server.stream:
             parts["stream"] = b"true"
-        fields = {key: [part] for key, part in parts.items()} | {"messages": messages}
-        written = [part for key in sorted(fields) for part in (b",", encode(key), b":", *fields[key])]
-        body = b"".join([b"{", *written[1:], b"}"])
+        body = joined({key: [part] for key, part in parts.items()} | {"messages": messages})
         return Request("/v1/messages", body, (("anthropic-beta", TOOL_CHANGES),) if self.tool_changes else ())
 
     def reading(self, prompt: Prompt, mask: Mask) -> MessagesReading:
@@ -285,16 +283,8 @@ def _written(messages: list[tuple[Role, list[bytes]]]) -> list[bytes]:
     """Encode messages, in parts that are copied once, when they are sent: they are most of a request."""
     parts: list[bytes] = []
     for role, blocks in messages:
-        parts += (b",", b'{"content":[', *_separated(blocks), b'],"role":"', role.encode(), b'"}')
+        parts += (b",", b'{"content":', *listed(blocks), b',"role":"', role.encode(), b'"}')
     return [b"[", *parts[1:], b"]"]
-
-
-def _separated(parts: Iterable[bytes]) -> list[bytes]:
-    return [each for part in parts for each in (b",", part)][1:]
-
-
-def _list(encoded: list[bytes]) -> bytes:
-    return b"[" + b",".join(encoded) + b"]"
 
 
 def _str(value: object) -> str:

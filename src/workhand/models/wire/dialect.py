@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
-from workhand.core.canonical import Json
+from workhand.core.canonical import Json, encode
 from workhand.core.events import ModelAnswered
 from workhand.core.mask import Mask
 from workhand.core.ports import Delta
@@ -28,6 +29,17 @@ class Request:
     path: str  # behind the base URL, with a leading slash
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()  # besides those of the client: no key is in here
+
+
+def joined(fields: Mapping[str, Iterable[bytes]]) -> bytes:
+    """Give the canonical JSON object of fields that are encoded already, each in parts; each part is copied once."""
+    written = [part for key in sorted(fields) for part in (b",", encode(key), b":", *fields[key])]
+    return b"".join([b"{", *written[1:], b"}"])
+
+
+def listed(encoded: Iterable[bytes]) -> list[bytes]:
+    """Give the parts of a JSON array of values that are encoded already."""
+    return [b"[", *[part for each in encoded for part in (b",", each)][1:], b"]"]
 
 
 class Reading(Protocol):

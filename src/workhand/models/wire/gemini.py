@@ -28,7 +28,7 @@ from workhand.core.canonical import Json, encode
 from workhand.core.mask import Mask
 from workhand.core.prompt import Prompt
 from workhand.errors import ConfigError
-from workhand.models.wire.dialect import Request, Server
+from workhand.models.wire.dialect import Request, Server, joined, listed
 from workhand.models.wire.gemini_answer import GeminiReading
 from workhand.models.wire.pieces import Answered, Definition, Media, Returned, Said, definitions, echo, turn
 
@@ -71,7 +71,6 @@ class Gemini:
     def request(self, prompt: Prompt, mask: Mask, *, session: str, schema: str | None = None) -> Request:
         tools = definitions(prompt.body[0])
         parts = {
-            "contents": b"[" + b",".join(_contents(prompt)) + b"]",
             "generationConfig": _generation(prompt.answer_tokens_max, schema),
             "systemInstruction": _system(prompt.body[1]),
         }
@@ -79,7 +78,7 @@ class Gemini:
             calling = {"mode": "NONE"} if schema is not None else function_calling(mask, tools)
             parts["toolConfig"] = encode({"functionCallingConfig": calling})
             parts["tools"] = _tools(prompt.body[0])
-        body = b"{" + b",".join(encode(key) + b":" + parts[key] for key in sorted(parts)) + b"}"
+        body = joined({key: [part] for key, part in parts.items()} | {"contents": listed(_contents(prompt))})
         method = "streamGenerateContent?alt=sse" if self.server.stream else "generateContent"
         return Request(f"/models/{self.server.model}:{method}", body)
 

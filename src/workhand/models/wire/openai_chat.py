@@ -20,7 +20,7 @@ from workhand.core.canonical import Json, encode
 from workhand.core.mask import Mask
 from workhand.core.prompt import Prompt
 from workhand.errors import ConfigError
-from workhand.models.wire.dialect import Request, Server
+from workhand.models.wire.dialect import Request, Server, joined, listed
 from workhand.models.wire.openai_chat_answer import ChatReading
 from workhand.models.wire.pieces import (
     Answered,
@@ -62,7 +62,6 @@ class OpenAIChat:
         native = self.form != "json"
         parts = {
             self.limit_name: encode(prompt.answer_tokens_max),
-            "messages": b"[" + b",".join(self._messages(prompt)) + b"]",
             "model": encode(self.server.model),
         }
         if self.server.stream:
@@ -77,7 +76,7 @@ class OpenAIChat:
             parts["response_format"] = _schema_format(schema)
         elif not native and mask.mode != "auto":
             parts["response_format"] = _response_format(prompt.body[0], mask)
-        body = b"{" + b",".join(encode(key) + b":" + parts[key] for key in sorted(parts)) + b"}"
+        body = joined({key: [part] for key, part in parts.items()} | {"messages": listed(self._messages(prompt))})
         return Request("/chat/completions", body)
 
     def reading(self, prompt: Prompt, mask: Mask) -> ChatReading:

@@ -8,6 +8,7 @@ a stream that breaks off gives no answer.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,7 +103,7 @@ class ChatReading:
         cut = self._finish == "length"
         if self._calls_in_text and (call := _json_call(text)):
             calls, opaque, text, cut = [call], {"content": well_formed(text)}, "", False
-        usage = _usage(self._usage) if self._usage else None
+        usage = usage_of(self._usage) if self._usage else None
         parts = Parts(text=text, calls=calls, usage=usage, cut=cut, opaque=opaque)
         return answered(self._server, self._prompt, self._mask, parts)
 
@@ -115,7 +116,8 @@ def _json_call(text: str) -> tuple[str, str] | None:
             return None
 
 
-def _usage(counts: dict[str, Any]) -> Usage:
+def usage_of(counts: Mapping[str, Any]) -> Usage:
+    """Read the ``usage`` of a response."""
     read = counts.get("prompt_tokens_details") or {}
     wrote = counts.get("completion_tokens_details") or {}
     return Usage(

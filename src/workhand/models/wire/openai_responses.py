@@ -25,7 +25,7 @@ from typing import Literal, TypeAlias
 from workhand.core.canonical import Json, encode
 from workhand.core.mask import Mask
 from workhand.core.prompt import Prompt
-from workhand.models.wire.dialect import Request, Server
+from workhand.models.wire.dialect import Request, Server, joined, listed
 from workhand.models.wire.openai_chat import tool_choice, window_of
 from workhand.models.wire.openai_responses_answer import CALL, ResponsesReading
 from workhand.models.wire.pieces import Answered, Media, Returned, Said, definitions, echo, turn
@@ -69,7 +69,6 @@ class OpenAIResponses:
     def request(self, prompt: Prompt, mask: Mask, *, session: str, schema: str | None = None) -> Request:
         tools = definitions(prompt.body[0])
         parts = {
-            "input": b"[" + b",".join(self._input(prompt)) + b"]",
             "max_output_tokens": encode(prompt.answer_tokens_max),
             "model": encode(self.server.model),
         }
@@ -89,7 +88,7 @@ class OpenAIResponses:
             parts["tools"] = _tools(prompt.body[0])
         if schema is not None:
             parts["text"] = _schema_format(schema)
-        body = b"{" + b",".join(encode(key) + b":" + parts[key] for key in sorted(parts)) + b"}"
+        body = joined({key: [part] for key, part in parts.items()} | {"input": listed(self._input(prompt))})
         return Request("/responses", body)
 
     def reading(self, prompt: Prompt, mask: Mask) -> ResponsesReading:
