@@ -22,7 +22,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias, get_args
 
 from workhand.core.canonical import Json, digest, encode
 from workhand.core.events import ModelAnswered, ToolCall, Usage
@@ -33,7 +33,8 @@ from workhand.errors import ConfigError, ContextOverflow, MalformedAnswer, Model
 
 _REPEAT_MAX = 100_000
 _KEYS = frozenset({"tool", "arguments", "text", "error", "repeat"})
-_ERRORS = ("malformed", "overflow", "refused", "unavailable")
+ErrorName: TypeAlias = Literal["malformed", "overflow", "refused", "unavailable"]
+_ERRORS = get_args(ErrorName)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Answer:
 class Step:
     """What is raised, once each, and then answered; there is no answer behind a script's last error."""
 
-    errors: tuple[str, ...]
+    errors: tuple[ErrorName, ...]
     answer: Answer | None
 
 
@@ -115,6 +116,11 @@ class ScriptModel:
 
 
 def read_script(path: Path) -> ScriptModel:
+    """Read a script into a model of the file's name, as ``read_steps`` does."""
+    return ScriptModel(path.name, read_steps(path))
+
+
+def read_steps(path: Path) -> tuple[Step, ...]:
     """Read a script.  Raises ``ConfigError`` with the number of the line that cannot be used."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -123,7 +129,7 @@ def read_script(path: Path) -> ScriptModel:
             f"The script {str(path)!r} cannot be read ({error}); give the path of a text file."
         ) from error
     steps: list[Step] = []
-    errors: tuple[str, ...] = ()
+    errors: tuple[ErrorName, ...] = ()
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
@@ -136,7 +142,7 @@ def read_script(path: Path) -> ScriptModel:
             errors = ()
     if errors:
         steps.append(Step(errors, None))
-    return ScriptModel(path.name, tuple(steps))
+    return tuple(steps)
 
 
 def _line(line: str, where: str) -> tuple[dict[str, Any], int]:

@@ -1,10 +1,7 @@
-"""What a server says and when it fails, from a file of one JSON object a line.
+"""What a server says and when it fails: answers and faults in the order of a script.
 
-    {"tool": "file_read", "arguments": {"path": "a.txt"}, "text": "Looking."}   a call; ``text`` may be left out
-    {"text": "Done."}                                                            words only
-    {"error": "unavailable", "retry_s": 2}            happens once, before the answer of the line that follows
-
-Errors are ``malformed``, ``overflow``, ``refused`` and ``unavailable``; only the last takes ``retry_s``.
+A script's file has the form of ``workhand.models.script``; an error in it happens once, before the answer
+of the line that follows.
 """
 
 from __future__ import annotations
@@ -14,9 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from workhand.errors import ConfigError
+from workhand.core.events import ToolCall
+from workhand.models.script import ErrorName, read_steps
 from workhand.testing.model import Say
 
 
@@ -24,7 +21,7 @@ from workhand.testing.model import Say
 class Fault:
     """What happens once instead of the answer that follows in the script."""
 
-    kind: Literal["malformed", "overflow", "refused", "unavailable"]
+    kind: ErrorName
     retry_s: float | None = None  # what a client is asked to wait, if it is unavailable
 
 
@@ -54,22 +51,11 @@ class Script:
 
 
 def read_script(path: Path) -> list[Say | Fault]:
-    """Read a script.  Raises ``ConfigError`` with the line that cannot be used."""
+    """Read a script of ``workhand.models.script``.  Raises ``ConfigError`` with the line that cannot be used."""
     script: list[Say | Fault] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            stated = json.loads(line or "null")
-        except ValueError as error:
-            raise ConfigError(f"The script {str(path)!r} has the line {line!r}, which is not JSON: {error}.") from error
-        match stated:
-            case None:
-                continue
-            case {"error": "unavailable", "retry_s": int() | float() as retry_s}:
-                script.append(Fault("unavailable", retry_s))
-            case {"error": "malformed" | "overflow" | "refused" | "unavailable" as kind}:
-                script.append(Fault(kind))
-            case {"text": str()} | {"tool": str()} as turn:
-                script.append(Say(turn.get("tool", ""), turn.get("arguments", {}), turn.get("text", "")))
-            case _:
-                raise ConfigError(f"The script {str(path)!r} has the line {line!r}; write a tool, a text or an error.")
+    for step in read_steps(path):
+        script += map(Fault, step.errors)
+        if step.answer is not None:
+            called = step.answer.calls[0] if step.answer.calls else ToolCall("", "", "{}")
+            script.append(Say(called.tool, json.loads(called.arguments), step.answer.text))
     return script
