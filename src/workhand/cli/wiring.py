@@ -32,6 +32,7 @@ from workhand.tools.toolbox import SandboxToolbox
 if TYPE_CHECKING:
     from workhand.models.providers import OpenableModel
     from workhand.models.router import Router
+    from workhand.models.wire.dialect import Server
     from workhand.store.sqlite import SqliteStore
 
 LOCAL_STEPS = 12  # by default on the embedded model, which is a toy as an agent
@@ -183,18 +184,27 @@ async def _routes(settings: Settings, policy: Policy, router: Router) -> tuple[R
 async def _window(settings: Settings, name: str, router: Router) -> int | None:
     """Give the context window of a model: the server's, or what is known of it, or a smaller one that was chosen."""
     from workhand.models.prices import window_tokens
-    from workhand.models.providers import parse, server_of
 
-    server = server_of(parse(name), settings.endpoints)
+    server = _server(settings, name)
     try:
         told = await (await router.named(name)).window()
     except ModelUnavailable:  # the first request will say so, in a session that can be resumed
         told = None
     if server is None:
         return told
-    known = told or window_tokens(server, settings.figures.get(name, Figures()))
+    known = told or window_tokens(server, _figures(settings, name))
     chosen = getattr(settings.endpoints, server.provider.replace("-", "_")).window_tokens
     return min(filter(None, (known, chosen)), default=None)
+
+
+def _server(settings: Settings, name: str) -> Server | None:
+    from workhand.models.providers import parse, server_of
+
+    return server_of(parse(name), settings.endpoints)
+
+
+def _figures(settings: Settings, name: str) -> Figures:
+    return settings.figures.get(name, Figures())
 
 
 def _economy(settings: Settings, name: str) -> executor.Economy:
@@ -217,33 +227,28 @@ def _economy(settings: Settings, name: str) -> executor.Economy:
 def _pre_rot(settings: Settings, name: str) -> int:
     """Give the length past which a model's quality falls: as stated, as it is known of the model, or the default."""
     from workhand.models.prices import mechanics
-    from workhand.models.providers import parse, server_of
 
-    server = server_of(parse(name), settings.endpoints)
+    server = _server(settings, name)
     known = mechanics(server) if server else None
-    stated = settings.figures.get(name, Figures()).pre_rot_tokens
-    return stated or (known.pre_rot_tokens if known else PRE_ROT_TOKENS)
+    return _figures(settings, name).pre_rot_tokens or (known.pre_rot_tokens if known else PRE_ROT_TOKENS)
 
 
 def _prices(settings: Settings, name: str) -> Prices | None:
     from workhand.models.prices import relative
-    from workhand.models.providers import parse, server_of
 
-    server = server_of(parse(name), settings.endpoints)
+    server = _server(settings, name)
     if server is None:
         return LOCAL_PRICES if name.startswith("local") else None
     long_lived = server.provider == "anthropic" and settings.endpoints.anthropic.long_lived_cache
-    figures = settings.figures.get(name, Figures())
-    return relative(server, at=SystemClock().now(), figures=figures, long_lived=long_lived)
+    return relative(server, at=SystemClock().now(), figures=_figures(settings, name), long_lived=long_lived)
 
 
 def _is_priced(settings: Settings, name: str) -> bool:
     from workhand.models.prices import cost_usd
-    from workhand.models.providers import parse, server_of
 
-    server = server_of(parse(name), settings.endpoints)
+    server = _server(settings, name)
     usage = Usage(input_tokens=1_000, output_tokens=1_000)
-    figures = settings.figures.get(name, Figures())
+    figures = _figures(settings, name)
     return server is None or cost_usd(server, usage, at=SystemClock().now(), figures=figures) is not None
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from workhand.context.context import Context
 from workhand.context.openai import latest_used, text_of
-from workhand.context.turns import Answered, Placed, Returned, Said, Told, call, check_system, echoed, opaque_of, record
+from workhand.context.turns import Answered, Placed, Returned, Said, Told, call, check_system, record
 from workhand.core.canonical import encode
 from workhand.core.events import ToolCall, Usage
 from workhand.core.mask import Mask
@@ -67,12 +67,13 @@ def _shown(piece: bytes) -> bytes:
     if not piece.startswith(b'{"calls":'):  # only answers have that key
         return piece
     answer = pieces.turn(piece)
-    kept = echoed(answer.opaque, OPAQUE) if isinstance(answer, pieces.Answered) else []
-    if not kept:
+    kept = pieces.echo(answer.opaque, OPAQUE) if isinstance(answer, pieces.Answered) else None
+    if not isinstance(kept, list):
         return piece
     block = json.loads(piece)
     ids = iter([made["id"] for made in block["calls"]])
-    named = [{**part, "call_id": next(ids)} if part.get("type") == CALL else part for part in kept]
+    parts = [part for part in kept if isinstance(part, dict)]
+    named = [{**part, "call_id": next(ids)} if part.get("type") == CALL else part for part in parts]
     return encode(block | {"opaque": encode({PROVIDER: named}).decode()})
 
 
@@ -117,4 +118,6 @@ def _answered(made: list[tuple[int, Mapping[str, Any]]]) -> Answered:
                 texts.append(text_of(item.get("content"), index))
             case "function_call":
                 calls.append(call(str(item.get("call_id")), item["name"], item.get("arguments") or ""))
-    return Answered("".join(texts), tuple(calls), opaque_of(OPAQUE, [item for _, item in made], PLAIN))
+    plain = all(item.get("type", "message") in PLAIN for _, item in made)
+    opaque = None if plain else encode({OPAQUE: [dict(item) for _, item in made]}).decode()
+    return Answered("".join(texts), tuple(calls), opaque)

@@ -8,13 +8,12 @@ the context was just loaded, and a list that was edited is noticed.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from workhand.context.context import Context
-from workhand.core.canonical import digest, encode
+from workhand.core.canonical import digest
 from workhand.core.events import Event, ModelAnswered, NoticeGiven, ToolCall, ToolReturned, Usage, UserSaid
 from workhand.errors import ConfigError, HistoryEdited, StoreError
 from workhand.models.wire.arguments import arguments_text, well_formed
@@ -102,22 +101,6 @@ def record(context: Context, turns: Iterable[Placed], whole: Collection[str] = (
             f"The messages end with the {at}th of {len(known)} turns on record; begin a new context for a shorter list."
         )
     return new
-
-
-def opaque_of(key: str, parts: Sequence[Mapping[str, Any]], plain: Collection[str]) -> str | None:
-    """Keep an answer's parts as they came, if any of them is of a type that only its own API can read."""
-    if all(part.get("type", "message") in plain for part in parts):
-        return None
-    return encode({key: [dict(part) for part in parts]}).decode()
-
-
-def echoed(opaque: str | None, key: str) -> list[dict[str, Any]]:
-    """Give an answer's parts as they came, where they were kept."""
-    try:
-        kept = json.loads(opaque or "{}").get(key, [])
-    except (ValueError, AttributeError):  # of another API, in a form of its own
-        return []
-    return list(kept)
 
 
 def check_system(context: Context, text: str) -> None:
