@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,6 +10,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import anyio
+
+from tests.models.fault_server import reset_when_closed
 
 
 def as_it_is(body: bytes) -> bytes:
@@ -54,8 +54,7 @@ class FaultProxy:
             self.bodies.append(body)
             trouble = self.troubles.pop(0) if self.troubles else Trouble()
             if trouble.end == "reset":
-                linger = struct.pack("ii", 1, 0)  # closing then sends a reset, not an end
-                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                reset_when_closed(writer)
             if trouble.status != 0:
                 await self._send(writer, trouble, head + body)
             if trouble.end == "stall":

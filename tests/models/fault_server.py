@@ -54,8 +54,7 @@ class FaultServer:
                 self.headers.append(head)
                 reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
             if reply.end == "reset":
-                linger = struct.pack("ii", 1, 0)  # closing then sends a reset, not an end
-                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                reset_when_closed(writer)
             if reply.status == 0:
                 return
             headers = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
@@ -68,6 +67,12 @@ class FaultServer:
             self.left.set()
         finally:
             writer.close()
+
+
+def reset_when_closed(writer: asyncio.StreamWriter) -> None:
+    """Let a connection be closed with a reset, not with an end."""
+    linger = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
 
 @asynccontextmanager

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import pytest
 
-from tests.models.spoken import KEY, Slept
-from tests.models.toolset import ALL, NAMES, answered, head, only, prompt, returned, said, tool, unwatched
-from workhand.core.events import ModelAnswered, ToolCall
+from tests.models.spoken import BODY, KEY, READ, Slept, ask, ten_turns
+from tests.models.toolset import ALL, NAMES, answered, head, prompt, said, tool, unwatched
+from workhand.core.events import ToolCall
 from workhand.core.mask import Mask
 from workhand.core.ports import Delta, Retry
 from workhand.errors import ConfigError, ContextOverflow, MalformedAnswer, ModelRefused
@@ -24,10 +24,8 @@ from workhand.testing.server_script import Fault
 
 pytestmark = pytest.mark.anyio
 
-BODY = (*head(), said("Read the files."))
 QUICK = Patience(connect_s=5, first_token_s=5, between_chunks_s=5, attempts_max=3, backoff_max_s=60)
 FREE = Mask("auto", NAMES)
-READ = Say("file_read", {"path": "a.txt"}, "I shall look at the file that was named.")
 
 
 @asynccontextmanager
@@ -38,20 +36,6 @@ async def opened(
         wire = Gemini(Server("google", server.google_url, name, key, stream=stream))
         async with HostedModel(wire, patience=QUICK, chance=lambda: 0.5, sleep=slept or Slept()) as model:
             yield model
-
-
-async def ask(model: HostedModel, *body: bytes, mask: Mask = ALL, tail: str = "") -> ModelAnswered:
-    return await model.answer(prompt(*body, tail=tail, answer_tokens_max=400), mask, session="s", watch=unwatched)
-
-
-async def ten_turns(model: HostedModel, tail: str = "") -> list[ModelAnswered]:
-    """Let a session read ten files, one after the other."""
-    answers: list[ModelAnswered] = []
-    body: tuple[bytes, ...] = BODY
-    for i in range(10):
-        answers.append(await ask(model, *body, mask=ALL if i % 2 else only("file_read"), tail=tail))
-        body = (*body, answered(answers[-1], f"c{i}"), returned(f"c{i}", f"{i}: " + "line of text\n" * 60))
-    return answers
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -13,14 +13,13 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.models.spoken import DIALECTS, KEY, VENDORS, dialect, opened
+from tests.models.spoken import BODY, DIALECTS, KEY, READ, VENDORS, ask, dialect, opened, ten_turns
 from tests.models.toolset import ALL, NAMES, answered, head, only, prompt, returned, said, unwatched
 from workhand.core.canonical import Json
-from workhand.core.events import ModelAnswered, ToolCall
+from workhand.core.events import ToolCall
 from workhand.core.mask import Mask, family
 from workhand.core.ports import Delta
 from workhand.errors import ConfigError, ContextOverflow, MalformedAnswer, ModelRefused, ModelUnavailable
-from workhand.models.hosted import HostedModel
 from workhand.models.wire.anthropic import Anthropic
 from workhand.models.wire.dialect import Server
 from workhand.testing.fitting import fitting
@@ -30,23 +29,7 @@ from workhand.testing.server_script import Fault, read_script
 
 pytestmark = pytest.mark.anyio
 
-BODY = (*head(), said("Read the files."))
 FREE = Mask("auto", NAMES)
-READ = Say("file_read", {"path": "a.txt"}, "I shall look at the file that was named.")
-
-
-async def ask(model: HostedModel, *body: bytes, mask: Mask = ALL, tail: str = "") -> ModelAnswered:
-    return await model.answer(prompt(*body, tail=tail, answer_tokens_max=400), mask, session="s", watch=unwatched)
-
-
-async def ten_turns(model: HostedModel, tail: str) -> list[ModelAnswered]:
-    """Let a session read ten files, one after the other."""
-    answers: list[ModelAnswered] = []
-    body: tuple[bytes, ...] = BODY
-    for i in range(10):
-        answers.append(await ask(model, *body, mask=ALL if i % 2 else only("file_read"), tail=tail))
-        body = (*body, answered(answers[-1], f"c{i}"), returned(f"c{i}", f"{i}: " + "line of text\n" * 60))
-    return answers
 
 
 # -- what all formats have in common -------------------------------------------------------------------------------
