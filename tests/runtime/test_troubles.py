@@ -14,13 +14,15 @@ from workhand.core.events import (
     ModelAnswered,
     ModelFailed,
     ModelRetried,
+    ModelSwitched,
     ResultsCompacted,
     Resumed,
     SessionEnded,
     ToolCall,
+    UserSaid,
 )
 from workhand.core.mask import Mask
-from workhand.core.policy import Window
+from workhand.core.policy import Choice, Route, Window
 from workhand.core.ports import Retry, Watch
 from workhand.core.prompt import Prompt
 from workhand.errors import ContextOverflow, MalformedAnswer, ModelError, ModelRefused, ModelUnavailable
@@ -108,3 +110,16 @@ async def test_a_prompt_that_cannot_be_made_shorter_ends_the_session() -> None:
     await here.begin()
     log = await here.wake()
     assert log.events[-1] == SessionEnded("limit", "the context is full: it does not fit into 95,904 tokens")
+
+
+async def test_back_on_the_first_choice_a_session_has_its_own_window_again() -> None:
+    tiny = Choice("scripted:two", Window(1_000, 1_000, 900))
+    policy = replace(POLICY, routes=(Route("act", (Choice(POLICY.model), tiny)),))
+    model = ScriptedModel(script(Say("message_info"), PLANNED, DELIVERED))
+    here = World(policy, model, LedgerToolbox(lambda call: brought("done")))
+    away = (ModelFailed("ModelUnavailable", "It is away."), ModelSwitched("act", tiny.model, "It is away."))
+    await here.begin(UserSaid("Write a report. " * 400), *away, UserSaid("Well?"))
+    log = await here.wake()
+    assert "LimitHit" not in kinds(log.events)
+    assert {prompt.model for prompt, _ in model.asked} == {POLICY.model}
+    assert log.events[-1] == SessionEnded("answered")

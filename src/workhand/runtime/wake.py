@@ -22,7 +22,6 @@ from workhand.core.events import (
     LimitsChanged,
     ModelFailed,
     ModelRetried,
-    ModelSwitched,
     Observation,
     Paused,
     ResultsCompacted,
@@ -91,12 +90,16 @@ class _Wake:
         self.ports = runtime
         self.claim = claim
         self.log = log
-        self.policy: Policy = routing.in_force(log, log.policy)
         self.audit = Audit()
         self.shown = kept.Shown()
         self.at_work: _AtWork | None = None
         self.pending: list[Event] = []
         self.originals: list[bytes] = []  # of the results that are pending
+
+    @property
+    def policy(self) -> Policy:
+        """The session's policy, with the model that acts now."""
+        return routing.in_force(self.log, self.log.policy)
 
     async def run(self) -> Log:
         try:
@@ -257,8 +260,6 @@ class _Wake:
             at = self.log.entries[-1].at if self.pending else self.ports.clock.now()
             self.log = self.log.then(event, at)
             self.pending.append(event)
-            if isinstance(event, ModelSwitched):
-                self.policy = routing.in_force(self.log, self.policy)
 
     async def flush(self) -> bool:
         """Make what happened durable; say whether the inbox is worth a look."""
