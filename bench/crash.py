@@ -46,6 +46,7 @@ from workhand.core.render import render
 from workhand.errors import Conflict, WorkhandError
 from workhand.runtime.wake import Runtime
 from workhand.sandbox.probe import Kind, open_sandbox, probe
+from workhand.sandbox.spec import MachineSpec
 from workhand.store.codec import encode_line
 from workhand.store.sqlite import SqliteStore
 from workhand.tools.folder import Folder
@@ -384,7 +385,7 @@ async def carry_on(
 async def open_machine(place: places.Place, session: str) -> Sandbox:
     """Open a machine even if a frozen process holds one over the same workspace: the log alone must settle that."""
     return await open_sandbox(
-        place.sandbox, session=session, workspace=place.workspace, owned=place.owned, kept=place.kept
+        place.sandbox, MachineSpec(session=session, workspace=place.workspace, owned=place.owned, kept=place.kept)
     )
 
 

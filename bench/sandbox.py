@@ -18,6 +18,7 @@ from pathlib import Path
 
 from workhand.sandbox.client import DaemonSandbox
 from workhand.sandbox.probe import Kind, open_sandbox
+from workhand.sandbox.spec import MachineSpec
 
 OPENINGS, COMMANDS = 20, 300
 TARGETS_MS = {"ready": 100.0, "execute": 3.0, "shell": 3.0}
@@ -42,10 +43,10 @@ async def measure(kind: Kind, workspace: Path) -> dict[str, dict[str, float]]:
     ready = []
     for _ in range(OPENINGS):
         started = time.perf_counter()
-        sandbox = await open_sandbox(kind, session="bench", workspace=workspace, owned=True)
+        sandbox = await open_sandbox(kind, MachineSpec(session="bench", workspace=workspace, owned=True))
         ready.append(time.perf_counter() - started)
         await sandbox.close()
-    async with await open_sandbox(kind, session="bench", workspace=workspace, owned=True) as sandbox:
+    async with await open_sandbox(kind, MachineSpec(session="bench", workspace=workspace, owned=True)) as sandbox:
         execute = await repeat(lambda: run_true(sandbox))
         shell = await repeat(lambda: run_shell(sandbox))
     return {"ready": summary(ready), "execute": summary(execute), "shell": summary(shell)}

@@ -13,6 +13,7 @@ from workhand.core.ports import Capabilities
 from workhand.sandbox.client import DaemonSandbox
 from workhand.sandbox.limits import SandboxLimits
 from workhand.sandbox.probe import Kind, open_sandbox, probe
+from workhand.sandbox.spec import MachineSpec
 
 Opener = Callable[..., Awaitable[DaemonSandbox]]
 
@@ -36,7 +37,9 @@ async def opener(tmp_path: Path) -> AsyncIterator[Opener]:
         workspace = tmp_path / name
         workspace.mkdir(exist_ok=True)
         limits = limits or SandboxLimits()
-        sandbox = await open_sandbox(kind, session=str(workspace), workspace=workspace, owned=True, limits=limits)
+        sandbox = await open_sandbox(
+            kind, MachineSpec(session=str(workspace), workspace=workspace, owned=True, limits=limits)
+        )
         opened.append(sandbox)
         return sandbox
 

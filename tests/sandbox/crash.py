@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 
 from workhand.sandbox.probe import Kind, open_sandbox
+from workhand.sandbox.spec import MachineSpec
 
 
 async def main() -> None:
     kind: Kind = "unsafe" if sys.argv[1] == "unsafe" else "bubblewrap"
-    sandbox = await open_sandbox(kind, session="crash", workspace=Path(sys.argv[2]), owned=True)
+    sandbox = await open_sandbox(kind, MachineSpec(session="crash", workspace=Path(sys.argv[2]), owned=True))
     done = await sandbox.shell_run("main", "(sleep 1007; true) &", timeout_s=10, output_bytes_max=100)
     assert done.exit_code == 0
     sys.stdout.write("open\n")

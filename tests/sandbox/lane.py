@@ -23,6 +23,7 @@ KEPT_EARLY, KEPT_LATE = ".workhand/file", ".workhand/results/late.txt"
 async def main() -> None:
     from workhand.sandbox import seccomp
     from workhand.sandbox.probe import open_sandbox
+    from workhand.sandbox.spec import MachineSpec
     from workhand.tools.folder import Folder
 
     column = list(seccomp.AUDIT_ARCHITECTURES).index(platform.machine())
@@ -52,9 +53,9 @@ async def main() -> None:
             "abstract": abstract,
             "socket": str(path_socket),
         }
-        two = await open_sandbox("bubblewrap", session="two", workspace=workspaces[1], owned=True)
+        two = await open_sandbox("bubblewrap", MachineSpec(session="two", workspace=workspaces[1], owned=True))
         one = await open_sandbox(
-            "bubblewrap", session="one", workspace=workspaces[0], owned=True, kept=folder.directory
+            "bubblewrap", MachineSpec(session="one", workspace=workspaces[0], owned=True, kept=folder.directory)
         )
         async with one, two:
             await two.write("file", b"of session two")

@@ -20,6 +20,7 @@ from workhand.errors import SandboxUnavailable
 from workhand.sandbox.limits import MIB, SandboxLimits, find_groups
 from workhand.sandbox.probe import Kind, open_sandbox, probe
 from workhand.sandbox.slots import FIRST_UID, SLOTS, group_name, preferred_number, state_directory, try_slot
+from workhand.sandbox.spec import MachineSpec
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("require_bubblewrap")]
 
@@ -39,7 +40,7 @@ async def test_a_probe_says_what_a_sandbox_gives() -> None:
 @pytest.mark.parametrize("kind", ["bubblewrap", "unsafe"])
 async def test_a_missing_workspace_is_refused(kind: Kind, tmp_path: Path) -> None:
     with pytest.raises(SandboxUnavailable, match="make it first"):
-        await open_sandbox(kind, session="x", workspace=tmp_path / "none", owned=True)
+        await open_sandbox(kind, MachineSpec(session="x", workspace=tmp_path / "none", owned=True))
 
 
 async def test_two_sessions_cannot_read_each_others_workspace(opener: Opener, tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ async def test_a_workspace_of_our_own_is_given_over_with_all_that_is_in_it(opene
 @as_root
 async def test_roots_own_directory_stays_roots_and_looks_like_the_sessions(tmp_path: Path) -> None:
     (tmp_path / "old").write_text("x")
-    async with await open_sandbox("bubblewrap", session="s", workspace=tmp_path, owned=False) as sandbox:
+    async with await open_sandbox("bubblewrap", MachineSpec(session="s", workspace=tmp_path, owned=False)) as sandbox:
         shown = await sandbox.execute(("stat", "-c", "%U", ".", "old"), timeout_s=LIMIT_S, output_bytes_max=ROOM)
         await sandbox.write("made/new", b"y")
         await sandbox.write("old", b"z")
@@ -89,14 +90,16 @@ async def test_roots_own_directory_stays_roots_and_looks_like_the_sessions(tmp_p
 @as_root
 async def test_a_file_system_that_cannot_map_owners_is_refused_with_a_remedy() -> None:
     with pytest.raises(SandboxUnavailable, match="chown"):
-        await open_sandbox("bubblewrap", session="s", workspace=Path("/proc/tty"), owned=False)
+        await open_sandbox("bubblewrap", MachineSpec(session="s", workspace=Path("/proc/tty"), owned=False))
 
 
 @as_root
 async def test_a_users_directory_is_worked_in_as_that_user() -> None:
     with tempfile.TemporaryDirectory() as directory:
         os.chown(directory, 64_322, 64_322)
-        async with await open_sandbox("bubblewrap", session="s", workspace=Path(directory), owned=False) as sandbox:
+        async with await open_sandbox(
+            "bubblewrap", MachineSpec(session="s", workspace=Path(directory), owned=False)
+        ) as sandbox:
             await sandbox.write("file", b"x")
             assert any("64322" in note for note in sandbox.capabilities.notes)
         assert Path(directory, "file").stat().st_uid == 64_322
@@ -165,7 +168,9 @@ async def test_many_open_at_once(tmp_path: Path) -> None:
     async def use(name: str) -> None:
         workspace = tmp_path / name
         workspace.mkdir()
-        async with await open_sandbox("bubblewrap", session=name, workspace=workspace, owned=True) as sandbox:
+        async with await open_sandbox(
+            "bubblewrap", MachineSpec(session=name, workspace=workspace, owned=True)
+        ) as sandbox:
             done = await sandbox.shell_run("main", f"echo {name}", timeout_s=LIMIT_S, output_bytes_max=ROOM)
             assert done.stdout == f"{name}\n".encode()
 
@@ -192,7 +197,7 @@ async def test_nothing_is_left_when_opening_is_cancelled(kind: Kind, delay_s: fl
     number = preferred_number(str(workspace), workspace.stat().st_uid)
     before = running(os.getpid())
     with anyio.move_on_after(delay_s):
-        sandbox = await open_sandbox(kind, session=str(workspace), workspace=workspace, owned=True)
+        sandbox = await open_sandbox(kind, MachineSpec(session=str(workspace), workspace=workspace, owned=True))
         await sandbox.close()
     assert running(os.getpid()) == before
     assert free(number) and not (state_directory() / group_name(number)).exists()

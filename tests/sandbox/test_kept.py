@@ -11,6 +11,7 @@ import pytest
 
 from workhand.errors import SandboxUnavailable
 from workhand.sandbox.probe import open_sandbox
+from workhand.sandbox.spec import MachineSpec
 from workhand.tools.folder import Folder
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("require_bubblewrap")]
@@ -44,7 +45,9 @@ async def seen(workspace: Path, folder: Folder, *, owned: bool) -> bytes:
     """Keep a file before and one after a sandbox is opened, and give what a program inside sees of them."""
     before = os.umask(0o077)
     await folder.keep(EARLY, b"early\n")
-    sandbox = await open_sandbox("bubblewrap", session="s", workspace=workspace, owned=owned, kept=folder.directory)
+    sandbox = await open_sandbox(
+        "bubblewrap", MachineSpec(session="s", workspace=workspace, owned=owned, kept=folder.directory)
+    )
     async with sandbox:
         await folder.keep(LATE, b"to be replaced\n")
         await folder.keep(LATE, b"late\n")
@@ -83,7 +86,9 @@ async def test_a_link_in_the_place_of_the_folder_is_refused(tmp_path: Path, fold
     (tmp_path / "outside").mkdir()
     (workspace / ".workhand").symlink_to(planted)
     with pytest.raises(SandboxUnavailable, match="move it away"):
-        await open_sandbox("bubblewrap", session="s", workspace=workspace, owned=True, kept=folder.directory)
+        await open_sandbox(
+            "bubblewrap", MachineSpec(session="s", workspace=workspace, owned=True, kept=folder.directory)
+        )
     assert sorted(path.name for path in tmp_path.rglob("*")) == [
         ".gitignore",
         ".workhand",
@@ -99,7 +104,7 @@ async def test_git_sees_the_folder_neither_inside_nor_outside(directory: Path, f
     (directory / "file").write_text("theirs")
     ask = ("git", "-c", "safe.directory=*", "status", "--porcelain")
     async with await open_sandbox(
-        "bubblewrap", session="s", workspace=directory, owned=False, kept=folder.directory
+        "bubblewrap", MachineSpec(session="s", workspace=directory, owned=False, kept=folder.directory)
     ) as sandbox:
         await folder.keep(EARLY, b"early\n")
         await sandbox.execute(("git", "init", "-q", "."), timeout_s=30, output_bytes_max=1_000)

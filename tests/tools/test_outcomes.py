@@ -15,6 +15,7 @@ from workhand.core.events import ToolCall
 from workhand.core.ports import Outcome, Sandbox
 from workhand.core.preview.media import kind_of
 from workhand.sandbox.probe import open_sandbox
+from workhand.sandbox.spec import MachineSpec
 from workhand.tools.folder import Folder
 from workhand.tools.printing import prints_kept
 from workhand.tools.toolbox import SandboxToolbox
@@ -37,7 +38,9 @@ class Machine:
         return Folder(self.workspace / ".workhand")
 
     async def open(self) -> Sandbox:
-        return await open_sandbox("unsafe", session=str(self.workspace), workspace=self.workspace, owned=True)
+        return await open_sandbox(
+            "unsafe", MachineSpec(session=str(self.workspace), workspace=self.workspace, owned=True)
+        )
 
     async def deliver(self, path: str, content: bytes) -> None:
         raise AssertionError(path)

@@ -130,6 +130,7 @@ async def _tour(model: Model, view: View) -> Tour:
     from workhand.cli import wiring
     from workhand.runtime.wake import Runtime
     from workhand.sandbox.probe import open_sandbox
+    from workhand.sandbox.spec import MachineSpec
     from workhand.store.memory import MemoryStore
     from workhand.tools.toolbox import SandboxToolbox
 
@@ -139,7 +140,9 @@ async def _tour(model: Model, view: View) -> Tour:
         workspace, folder = _furnished(Path(place))
 
         async def machine() -> Sandbox:
-            return await open_sandbox("auto", session=session, workspace=workspace, owned=True, kept=folder.directory)
+            return await open_sandbox(
+                "auto", MachineSpec(session=session, workspace=workspace, owned=True, kept=folder.directory)
+            )
 
         async def deliver(path: str, content: bytes) -> None:
             view.say(f"delivered: {path}, {len(content)} bytes: {content.decode(errors='replace')!r}")

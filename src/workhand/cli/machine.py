@@ -132,10 +132,11 @@ async def _probe() -> Capabilities:
 async def _exec(kind: Kind, workspace: Path | None, timeout_s: float, command: tuple[str, ...]) -> int:
     from workhand.cli.wiring import new_id
     from workhand.sandbox.probe import open_sandbox
+    from workhand.sandbox.spec import MachineSpec
 
     with tempfile.TemporaryDirectory(prefix="workhand-") as fresh:
         where, owned = (workspace, False) if workspace else (Path(fresh), True)
-        sandbox = await open_sandbox(kind, session=new_id(), workspace=where, owned=owned)
+        sandbox = await open_sandbox(kind, MachineSpec(session=new_id(), workspace=where, owned=owned))
         try:
             went = await sandbox.execute(command, timeout_s=timeout_s, output_bytes_max=EXEC_OUTPUT_BYTES_MAX)
         finally:

@@ -274,10 +274,11 @@ async def open_session(
 ) -> AsyncIterator[Opened]:
     """Put a runtime together for one session, with its machine opened and closed around it."""
     from workhand.sandbox.probe import open_sandbox
+    from workhand.sandbox.spec import MachineSpec
 
     async def machine() -> Sandbox:
         return await open_sandbox(
-            place.sandbox, session=session, workspace=place.workspace, owned=place.owned, kept=place.kept
+            place.sandbox, MachineSpec(session=session, workspace=place.workspace, owned=place.owned, kept=place.kept)
         )
 
     folder = Folder(place.kept)

@@ -105,10 +105,10 @@ class FileStatus:
 class Capabilities:
     """What a sandbox really gives, found by trying, never assumed."""
 
-    backend: str  # "bubblewrap", "unsafe"
+    backend: str  # "bubblewrap", "gvisor", "qemu", "docker", "e2b", "unsafe"
     isolation: Literal["none", "namespace", "kernel", "vm", "remote"]
     limits: str  # "cgroup v1", "cgroup v2", "rlimits", "none": what enforces them
-    network: Literal["none", "host"]
+    network: Literal["none", "guarded", "host"]
     notes: tuple[str, ...] = ()  # what is weaker than one might expect, a sentence each
 
 

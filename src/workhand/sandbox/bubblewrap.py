@@ -32,8 +32,9 @@ from workhand.errors import SandboxUnavailable
 from workhand.sandbox import launcher, seccomp
 from workhand.sandbox import limits as limit
 from workhand.sandbox.client import DaemonSandbox, daemon_command, real_directory, start_daemon, unwound_on_failure
-from workhand.sandbox.limits import MIB, SandboxLimits
+from workhand.sandbox.limits import MIB
 from workhand.sandbox.slots import Slot, preferred_number, state_directory, take_slot
+from workhand.sandbox.spec import TRUSTED_FILE, MachineSpec
 
 if TYPE_CHECKING:
     from workhand.sandbox.launcher import Mount
@@ -46,6 +47,7 @@ PACKAGE_PARENT = "/opt/workhand"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 PYTHON_MINOR_MIN = 9
+TRUSTED_BY_DEFAULT = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 SHM_BYTES, RUN_BYTES = 64 * MIB, 16 * MIB
 
 ETC_FILES = {
@@ -83,33 +85,30 @@ class Identity:
     shared: bool = False  # other processes on the host have this uid
 
 
-async def open_bubblewrap(
-    *, session: str, workspace: Path, owned: bool, limits: SandboxLimits, kept: Path | None = None
-) -> DaemonSandbox:
+async def open_bubblewrap(spec: MachineSpec) -> DaemonSandbox:
     """Open a sandbox whose workspace is a directory of the host.
 
-    ``owned`` says that we made the directory for this session: started as root it is
-    given to the session's user.  A user's own directory keeps its owner.  ``kept`` is
-    shown read-only as ``.workhand`` in the workspace; others must be able to read what is in it.
+    Started as root, a workspace that we own is given to the session's user; a user's own directory keeps
+    its owner.  Others must be able to read what is in the folder of what is kept.
     """
-    workspace = real_directory(workspace)
+    workspace = real_directory(spec.workspace)
+    kept = None if spec.kept is None else real_directory(spec.kept)
     if kept is not None:
-        kept = real_directory(kept)
         check_place(workspace / KEPT)
     bwrap = find_program("bwrap", "bubblewrap")
     async with unwound_on_failure() as resources:
         state = state_directory()
-        slot = take_slot(state, preferred_number(session, workspace.stat().st_uid))
+        slot = take_slot(state, preferred_number(spec.session, workspace.stat().st_uid))
         resources.callback(os.close, slot.fd)
-        groups, joins = limit.join_group(resources, state, slot, limits)
-        identity = await to_thread.run_sync(choose_identity, workspace, slot, owned)
+        groups, joins = limit.join_group(resources, state, slot, spec.limits)
+        identity = await to_thread.run_sync(choose_identity, workspace, slot, spec.owned)
         python = find_python(identity.uid)
-        rlimits = limit.rlimits(limits, grouped=groups is not None, own_user=True)
+        rlimits = limit.rlimits(spec.limits, grouped=groups is not None, own_user=True)
         shown, mounts = _shown(workspace, kept, identity, state)
         with ExitStack() as started:
             files = Files(started)
-            inner = daemon_command(python, PACKAGE_PARENT, rlimits)
-            argv = [bwrap, *arguments(files, shown, python, limits), "--", *inner]
+            inner = daemon_command(python, PACKAGE_PARENT, spec.daemon_settings(rlimits))
+            argv = [bwrap, *arguments(files, shown, python, spec), "--", *inner]
             if os.geteuid() == 0:
                 argv = [*_drop(identity), *argv]
             wire = await start_daemon(
@@ -119,9 +118,10 @@ async def open_bubblewrap(
                 directory="/",
                 ready_s=READY_S,
                 resources=resources,
+                door=spec.door,
             )
-        notes = limit.weaknesses(limits, groups, own_user=True) + _notes(identity)
-        capabilities = Capabilities("bubblewrap", "namespace", limit.enforcer(groups), "none", notes)
+        notes = limit.weaknesses(spec.limits, groups, own_user=True) + _notes(identity)
+        capabilities = Capabilities("bubblewrap", "namespace", limit.enforcer(groups), spec.network, notes)
         return DaemonSandbox(wire, capabilities, resources)
 
 
@@ -223,9 +223,10 @@ class Files:
         return str(fd)
 
 
-def arguments(files: Files, shown: tuple[str, ...], python: str, limits: SandboxLimits) -> list[str]:
+def arguments(files: Files, shown: tuple[str, ...], python: str, spec: MachineSpec) -> list[str]:
     """Compose bubblewrap's arguments, without the command; ``shown`` is the workspace, and what is kept."""
     workspace, *kept = shown
+    limits = spec.limits
     tmp_bytes = min(limits.tmp_bytes, limits.memory_bytes // 4)
     shm_bytes = min(SHM_BYTES, limits.memory_bytes // 8)
     return [
@@ -236,6 +237,7 @@ def arguments(files: Files, shown: tuple[str, ...], python: str, limits: Sandbox
         *("--setenv", "USER", "agent", "--setenv", "TERM", "dumb", "--setenv", "PAGER", "cat"),
         *_system(python),
         *_etc(files),
+        *_trusted(files, spec.trusted),
         *("--proc", "/proc", "--dev", "/dev"),
         *("--perms", "1777", "--size", str(shm_bytes), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
         *("--perms", "1777", "--size", str(tmp_bytes), "--tmpfs", "/tmp"),
@@ -258,6 +260,17 @@ def _system(python: str) -> list[str]:
             found += ["--ro-bind", str(path), str(path)]
     prefix = Path(python).parents[1]
     return found if prefix.is_relative_to("/usr") else [*found, "--ro-bind", str(prefix), str(prefix)]
+
+
+def _trusted(files: Files, bundle: bytes) -> list[str]:
+    """Show the authorities to trust, also where programs look that know no variable for it."""
+    if not bundle:
+        return []
+    found = ["--perms", "0444", "--file", files.add(bundle), TRUSTED_FILE]
+    for place in TRUSTED_BY_DEFAULT:
+        if os.path.exists(place) and os.path.dirname(os.path.realpath(place)) == os.path.dirname(place):
+            found += ["--ro-bind-data", files.add(bundle), place]
+    return found
 
 
 def _daemon(files: Files) -> list[str]:

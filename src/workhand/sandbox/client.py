@@ -20,6 +20,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +28,8 @@ import anyio
 
 from workhand.core.ports import Capabilities, Delta, Executed, FileStatus, Watch
 from workhand.errors import SandboxLost, SandboxUnavailable
+from workhand.sandbox.doorway import Doorway
+from workhand.sandbox.spec import Door
 
 LENGTHS = struct.Struct(">II")
 HEADER_BYTES_MAX = 1 << 20
@@ -49,8 +52,9 @@ class Pending:
 class Wire(asyncio.SubprocessProtocol):
     """Take frames apart, and know whether the process and its pipe are still there."""
 
-    def __init__(self) -> None:
+    def __init__(self, door: Door | None = None) -> None:
         self.loop = asyncio.get_running_loop()
+        self.doorway = Doorway(door, self.send)
         self.ready: asyncio.Future[dict[str, Any]] = self.loop.create_future()
         self.exited = asyncio.Event()
         self.writable = asyncio.Event()
@@ -93,6 +97,7 @@ class Wire(asyncio.SubprocessProtocol):
             if not pending.answer.done():
                 pending.answer.set_exception(self.lost())
         self.pending.clear()
+        self.doorway.close()
         if not self.ready.done():
             self.ready.cancel()
 
@@ -125,6 +130,8 @@ class Wire(asyncio.SubprocessProtocol):
     def _dispatch(self, header: dict[str, Any], payload: bytes) -> None:
         if header.get("ready") and not self.ready.done():
             self.ready.set_result(header)
+        if "tunnel" in header:
+            return self.doorway.take(header, payload)
         number = header.get("id")
         pending = self.pending.get(number) if isinstance(number, int) else None
         if pending is None or pending.answer.done():
@@ -282,10 +289,10 @@ async def unwound_on_failure() -> AsyncIterator[AsyncExitStack]:
         raise
 
 
-def daemon_command(python: str, package_parent: str, rlimits: dict[str, int]) -> list[str]:
+def daemon_command(python: str, package_parent: str, settings: dict[str, object]) -> list[str]:
     """Compose the command that runs the daemon's package with an interpreter, and with nothing else on its path."""
     start = f"import sys; sys.path.insert(0, {package_parent!r}); from inside.daemon import main; main()"
-    return [python, "-I", "-S", "-B", "-c", start, json.dumps(rlimits)]
+    return [python, "-I", "-S", "-B", "-c", start, json.dumps(settings)]
 
 
 async def start_daemon(
@@ -296,6 +303,7 @@ async def start_daemon(
     directory: str,
     ready_s: float,
     resources: AsyncExitStack,
+    door: Door | None = None,
 ) -> Wire:
     """Start a daemon and wait until it is ready; raise ``SandboxUnavailable`` with its last words if it is not.
 
@@ -305,7 +313,7 @@ async def start_daemon(
     with anyio.CancelScope(shield=True):  # cancelled half-way, asyncio would leave the process behind
         try:
             _, wire = await loop.subprocess_exec(
-                Wire, *argv, pass_fds=pass_fds, env=environ, cwd=directory, start_new_session=True
+                partial(Wire, door), *argv, pass_fds=pass_fds, env=environ, cwd=directory, start_new_session=True
             )
         except OSError as error:
             raise SandboxUnavailable(f"The program {argv[0]!r} cannot be started: {error.strerror}.") from error

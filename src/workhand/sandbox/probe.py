@@ -17,6 +17,7 @@ from workhand.errors import SandboxError, SandboxUnavailable
 from workhand.sandbox.bubblewrap import open_bubblewrap
 from workhand.sandbox.client import DaemonSandbox
 from workhand.sandbox.limits import SandboxLimits
+from workhand.sandbox.spec import MachineSpec
 from workhand.sandbox.unsafe import open_unsafe
 
 Kind: TypeAlias = Literal["auto", "bubblewrap", "unsafe"]
@@ -31,32 +32,19 @@ NAMESPACE_WORDS = ("namespace", "uid map", "loopback", "RTM_NEWADDR")
 CONTAINER_OPTIONS = "--security-opt seccomp=unconfined --security-opt apparmor=unconfined"
 
 
-async def open_sandbox(
-    kind: Kind,
-    *,
-    session: str,
-    workspace: Path,
-    owned: bool,
-    limits: SandboxLimits = DEFAULT_LIMITS,
-    kept: Path | None = None,
-) -> DaemonSandbox:
-    """Open a sandbox for a session over a workspace directory that exists.
+async def open_sandbox(kind: Kind, spec: MachineSpec) -> DaemonSandbox:
+    """Open a sandbox of a kind; the result is an async context manager whose ``close`` ends everything.
 
-    ``owned`` says that the directory was made for the session and may be given to the
-    session's own user.  ``kept`` is a directory that the machine shows read-only as ``.workhand``
-    in the workspace; the unsafe kind can show none.  The result is an async context manager; its ``close`` ends
-    everything.  Raises ``SandboxUnavailable`` with a remedy.
+    Raises ``SandboxUnavailable`` with a remedy.
     """
     match kind:
         case "auto" | "bubblewrap":
             try:
-                return await open_bubblewrap(
-                    session=session, workspace=workspace, owned=owned, limits=limits, kept=kept
-                )
+                return await open_bubblewrap(spec)
             except SandboxUnavailable as error:
                 raise SandboxUnavailable(explain(str(error))) from error
         case "unsafe":
-            return await open_unsafe(session=session, workspace=workspace, limits=limits)
+            return await open_unsafe(spec)
         case _:
             assert_never(kind)
 
@@ -76,7 +64,8 @@ async def probe(
 
 
 async def _try(kind: Kind, workspace: Path, limits: SandboxLimits) -> Capabilities | str:
-    async with await open_sandbox(kind, session="probe", workspace=workspace, owned=True, limits=limits) as sandbox:
+    spec = MachineSpec(session="probe", workspace=workspace, owned=True, limits=limits)
+    async with await open_sandbox(kind, spec) as sandbox:
         done = await sandbox.execute(("true",), timeout_s=10, output_bytes_max=1_000)
         if done.exit_code != 0:
             return f"A sandbox opened, but `true` ended with {done.exit_code!r} in it; please report this as a bug."

@@ -10,30 +10,31 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+from dataclasses import replace
 
 from workhand.core.ports import Capabilities
 from workhand.sandbox import launcher
 from workhand.sandbox import limits as limit
 from workhand.sandbox.client import DaemonSandbox, daemon_command, real_directory, start_daemon, unwound_on_failure
-from workhand.sandbox.limits import SandboxLimits
 from workhand.sandbox.slots import preferred_number, state_directory, take_slot
+from workhand.sandbox.spec import MachineSpec
 
 READY_S = 15.0
 OPEN_HOST = "Commands run on the host as the current user, with its files and its network."
 OPEN_FOLDER = "What is kept for the model lies in the workspace, where commands can change it."
 
 
-async def open_unsafe(*, session: str, workspace: Path, limits: SandboxLimits) -> DaemonSandbox:
-    """Start the daemon as an ordinary process in the workspace."""
-    workspace = real_directory(workspace)
+async def open_unsafe(spec: MachineSpec) -> DaemonSandbox:
+    """Start the daemon as an ordinary process in the workspace; it has the host's network, and uses no door."""
+    workspace, limits = real_directory(spec.workspace), spec.limits
+    spec = replace(spec, door=None, trusted=b"")
     async with unwound_on_failure() as resources:
         state = state_directory()
-        slot = take_slot(state, preferred_number(session, workspace.stat().st_uid))
+        slot = take_slot(state, preferred_number(spec.session, workspace.stat().st_uid))
         resources.callback(os.close, slot.fd)
         groups, joins = limit.join_group(resources, state, slot, limits)
         rlimits = limit.rlimits(limits, grouped=groups is not None, own_user=False)
-        argv = daemon_command(sys.executable, os.path.dirname(__file__), rlimits)
+        argv = daemon_command(sys.executable, os.path.dirname(__file__), spec.daemon_settings(rlimits))
         environ = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": os.environ.get("HOME", "/"),

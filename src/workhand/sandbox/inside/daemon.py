@@ -18,6 +18,7 @@ from .command import Command
 from .files import describe, digest_file, read_file, write_file
 from .shell import Shell
 from .streams import CHUNK_BYTES, NEVER, refuse
+from .tunnel import Tunnels
 
 TYPE_CHECKING = False  # and not typing's: importing it takes longer than most of what follows
 if TYPE_CHECKING:
@@ -34,11 +35,11 @@ PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 
 
 def main() -> None:
-    rlimits = json.loads(sys.argv[1])
+    settings = json.loads(sys.argv[1])
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    for name, wanted in rlimits.items():
+    for name, wanted in settings["rlimits"].items():
         kind = getattr(resource, name)
         hard = resource.getrlimit(kind)[1]
         value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
@@ -47,9 +48,9 @@ def main() -> None:
         if fd > 2 and os.path.exists(f"/proc/self/fd/{fd}"):  # Keep what came along open, but to ourselves.
             os.set_inheritable(fd, False)
     os.umask(0o022)
-    os.environ.update(TERM="dumb", PAGER="cat")
+    os.environ.update({"TERM": "dumb", "PAGER": "cat", **settings["environment"]})
     try:
-        Daemon().serve()
+        Daemon().serve(settings["door_port"])
     finally:
         kill_children()
 
@@ -74,6 +75,7 @@ class Daemon:
         self.jobs: dict[int, Any] = {}  # commands and shells, by the pid they wait for
         self.shells: dict[str, Shell] = {}
         self.work: collections.deque[Iterator[None]] = collections.deque()  # long file work, done in steps
+        self.tunnels = Tunnels(self._post, self.watch)
         self.open = True
 
     def watch(self, fd: int, ready: Callable[[], Any], events: int = selectors.EVENT_READ) -> None:
@@ -88,13 +90,18 @@ class Daemon:
             self.selector.unregister(fd)
         os.close(fd)
 
+    def _post(self, tunnel: int, event: str, count: int, payload: bytes) -> None:
+        self.send({"tunnel": tunnel, "event": event, "count": count}, payload)
+
     def send(self, header: Header, payload: bytes = b"") -> None:
         text = json.dumps(header).encode()
         rest = memoryview(LENGTHS.pack(len(text), len(payload)) + text + payload)
         while rest:  # A host that does not read stops us too: that is the bound on what waits.
             rest = rest[os.write(1, rest) :]
 
-    def serve(self) -> None:
+    def serve(self, door_port: int | None) -> None:
+        if door_port is not None:
+            self.tunnels.listen(door_port)
         woken, wake = os.pipe()
         for fd in (woken, wake):
             os.set_blocking(fd, False)
@@ -196,6 +203,9 @@ class Daemon:
         if shell is None:
             raise refuse(errno.ENOENT, request["shell"])
         return shell
+
+    def do_tunnel(self, request: Header, payload: bytes) -> None:
+        self.tunnels.take(request["tunnel"], request["event"], request["count"], payload)
 
     def do_read(self, request: Header, payload: bytes) -> None:
         self.send({"id": request["id"]}, read_file(request["path"], request["offset"], request["bytes_max"]))

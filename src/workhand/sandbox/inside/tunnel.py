@@ -1,0 +1,180 @@
+"""Carry connections over the wire: both of its ends are here, so that they cannot disagree.
+
+Inside, a listener on the loopback opens a tunnel for each connection; outside, each tunnel
+is one end of a pair of sockets.  What a socket brings becomes frames, and frames are written
+to the socket.  Each side sends at most ``WINDOW_BYTES`` that the other has not yet written
+out, so a slow reader holds up its own connection and nothing else.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+
+TYPE_CHECKING = False  # and not typing's: importing it takes longer than most of what follows
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Post = Callable[[int, str, int, bytes], None]  # tunnel, event, count of bytes, payload
+    Watch = Callable[[int, Callable[[], Any], int], None]  # descriptor, what to do, events; none: stop
+
+CHUNK_BYTES = 1 << 16
+WINDOW_BYTES = 1 << 18
+TUNNELS_MAX = 128
+BACKLOG = 64
+
+
+class Tunnel:
+    """One connection: a socket at this end, frames to the other."""
+
+    def __init__(self, number: int, sock: socket.socket, post: Post, watch: Watch) -> None:
+        sock.setblocking(False)
+        self.number = number
+        self.sock = sock
+        self.post = post
+        self.watch = watch
+        self.credit = WINDOW_BYTES  # what may be sent to the other side
+        self.owed = WINDOW_BYTES  # what the other side may send
+        self.waiting = bytearray()  # for the socket
+        self.read_ended = self.write_ended = self.closing = self.closed = False
+        self._rewatch()
+
+    def take(self, event: str, count: int, payload: bytes) -> None:
+        """Do what a frame of the other side says; one that breaks the rules ends the connection."""
+        if self.closed:
+            return
+        if event == "data" and len(payload) <= self.owed and not self.closing:
+            self.owed -= len(payload)
+            self.waiting += payload
+            self._write()
+        elif event == "taken" and 0 < count <= WINDOW_BYTES - self.credit:
+            self.credit += count
+        elif event == "end" and not self.closing:
+            self.closing = True
+            self._write()
+        else:
+            self.close(tell=event != "reset")
+        self._rewatch()
+
+    def close(self, *, tell: bool) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        self.watch(self.sock.fileno(), self._ready, 0)
+        self.sock.close()
+        if tell:
+            self.post(self.number, "reset", 0, b"")
+
+    def _ready(self) -> None:
+        self._write()
+        self._read()
+        self._rewatch()
+
+    def _read(self) -> None:
+        if self.closed or self.read_ended or not self.credit:
+            return
+        try:
+            chunk = self.sock.recv(min(CHUNK_BYTES, self.credit))
+        except BlockingIOError:
+            return
+        except OSError:  # The other end is gone, with what it had still to say.
+            return self.close(tell=True)
+        if chunk:
+            self.credit -= len(chunk)
+            self.post(self.number, "data", 0, chunk)
+        else:
+            self.read_ended = True
+            self.post(self.number, "end", 0, b"")
+        return None
+
+    def _write(self) -> None:
+        if self.closed or self.write_ended:
+            return
+        written = 0
+        try:
+            while self.waiting:
+                sent = self.sock.send(self.waiting[:CHUNK_BYTES])
+                del self.waiting[:sent]
+                written += sent
+        except BlockingIOError:
+            pass  # The socket is full; it is watched until it is not.
+        except OSError:
+            return self.close(tell=True)
+        if written:
+            self.owed += written
+            self.post(self.number, "taken", written, b"")
+        if self.closing and not self.waiting:
+            self.write_ended = True
+            self._shut()
+        return None
+
+    def _shut(self) -> None:
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:  # The other end closed it first.
+            self.close(tell=False)
+
+    def _rewatch(self) -> None:
+        if self.closed:
+            return
+        if self.read_ended and self.write_ended:
+            return self.close(tell=False)
+        wanted = selectors.EVENT_READ if self.credit and not self.read_ended else 0
+        wanted |= selectors.EVENT_WRITE if self.waiting else 0
+        self.watch(self.sock.fileno(), self._ready, wanted)
+        return None
+
+
+class Tunnels:
+    """All connections at one end of a wire."""
+
+    def __init__(self, post: Post, watch: Watch) -> None:
+        self.post = post
+        self.watch = watch
+        self.open: dict[int, Tunnel] = {}
+        self.opened = 0
+
+    def listen(self, port: int) -> None:
+        """Open a tunnel for whatever connects to a port of the loopback."""
+        self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(("127.0.0.1", port))
+        self.listener.listen(BACKLOG)
+        self.listener.setblocking(False)
+        self.watch(self.listener.fileno(), self._accept, selectors.EVENT_READ)
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self.listener.accept()
+        except OSError:  # It went away while it waited.
+            return
+        self._forget()
+        if len(self.open) >= TUNNELS_MAX:
+            return sock.close()
+        self.opened += 1
+        self.post(self.opened, "open", 0, b"")
+        self.open[self.opened] = Tunnel(self.opened, sock, self.post, self.watch)
+        return None
+
+    def enter(self, number: int, sock: socket.socket) -> None:
+        """Begin this end of a tunnel that the other end has opened."""
+        self._forget()
+        self.open[number] = Tunnel(number, sock, self.post, self.watch)
+
+    def full(self) -> bool:
+        self._forget()
+        return len(self.open) >= TUNNELS_MAX
+
+    def take(self, number: int, event: str, count: int, payload: bytes) -> None:
+        tunnel = self.open.get(number)
+        if tunnel is not None:
+            tunnel.take(event, count, payload)
+
+    def close(self) -> None:
+        for tunnel in self.open.values():
+            tunnel.close(tell=False)
+        self.open.clear()
+
+    def _forget(self) -> None:
+        self.open = {number: tunnel for number, tunnel in self.open.items() if not tunnel.closed}

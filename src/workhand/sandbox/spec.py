@@ -1,0 +1,69 @@
+"""What a machine is opened with, whatever the backend.
+
+A machine has no network.  If a ``door`` is given its daemon listens on the loopback
+inside, and what connects there comes out at the door as an ordinary socket: the one
+way out of every backend, on the one wire that a backend must provide anyway.  Programs
+inside find it by the usual variables, as they find the authorities that they must trust.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from workhand.sandbox.limits import SandboxLimits
+
+Door: TypeAlias = Callable[[socket.socket], None]
+"""Take over one connection from inside; never waits."""
+
+DOOR_PORT = 3128  # on the loopback inside
+TRUSTED_FILE = "/etc/workhand/trusted.pem"
+TRUSTED_VARIABLES = (
+    *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"),
+    *("PIP_CERT", "AWS_CA_BUNDLE", "CARGO_HTTP_CAINFO"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineSpec:
+    """One machine of one session over a workspace directory that exists.
+
+    ``owned`` says that the directory was made for the session and may be given to the
+    session's own user.  ``kept`` is a directory that the machine shows read-only as
+    ``.workhand`` in the workspace.  ``root`` is the root directory of an image; without one
+    the machine has the host's ``/usr``.  ``trusted`` is a PEM bundle of the authorities that
+    programs inside trust.
+    """
+
+    session: str
+    workspace: Path
+    owned: bool
+    limits: SandboxLimits = field(default_factory=SandboxLimits)
+    kept: Path | None = None
+    root: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    trusted: bytes = b""
+    door: Door | None = None
+
+    @property
+    def network(self) -> Literal["none", "guarded"]:
+        return "none" if self.door is None else "guarded"
+
+    def daemon_settings(self, rlimits: Mapping[str, int], *, trusted_file: str = TRUSTED_FILE) -> dict[str, object]:
+        """Give what the daemon inside is started with."""
+        environment = dict(self.environment)
+        if self.trusted:
+            environment |= dict.fromkeys(TRUSTED_VARIABLES, trusted_file)
+        if self.door is not None:
+            environment |= _proxy_variables(f"http://127.0.0.1:{DOOR_PORT}")
+        port = DOOR_PORT if self.door is not None else None
+        return {"rlimits": dict(rlimits), "environment": environment, "door_port": port}
+
+
+def _proxy_variables(url: str) -> dict[str, str]:
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    proxies = {written: url for name in names for written in (name, name.lower())}
+    return proxies | dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,127.0.0.1,::1")
