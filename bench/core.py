@@ -29,9 +29,11 @@ import anyio
 
 from workhand.agents import executor
 from workhand.core.canonical import digest
+from workhand.core.consent.rules import Answer
 from workhand.core.decide import decide
 from workhand.core.events import (
     Event,
+    FilesSaved,
     ModelAnswered,
     Observation,
     Phase,
@@ -173,6 +175,12 @@ class FakeToolbox:
 
     async def run(self, call: ToolCall, watch: Watch) -> Outcome:
         return Outcome("", call.tool, f"{call.id} {OUTPUT}".encode())
+
+    def heed(self, answers: tuple[Answer, ...]) -> None:
+        pass
+
+    async def save(self) -> FilesSaved | None:
+        return None
 
     async def keep(self, path: str, content: bytes) -> None:
         self.digests[path] = digest(content)

@@ -28,7 +28,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -41,12 +41,14 @@ from workhand.cli.settings import Settings
 from workhand.core import canonical
 from workhand.core.events import ModelAnswered, SessionEnded, ToolReturned, ToolStarted, UserSaid
 from workhand.core.log import Entry, Log
+from workhand.core.policy import Guard, Isolation
 from workhand.core.ports import Capabilities, Delta, Sandbox
 from workhand.core.render import render
 from workhand.errors import Conflict, WorkhandError
 from workhand.runtime.wake import Runtime
-from workhand.sandbox.probe import Kind, open_sandbox, probe
+from workhand.sandbox.probe import probe
 from workhand.sandbox.spec import MachineSpec
+from workhand.sandbox.tiers import open_machine
 from workhand.store.codec import encode_line
 from workhand.store.sqlite import SqliteStore
 from workhand.tools.folder import Folder
@@ -96,7 +98,7 @@ class Orders:
 
     home: str
     number: int
-    kinds: tuple[Kind, ...]  # of the sandbox, for each session at work
+    isolations: tuple[Isolation, ...]  # of the machine, for each session at work
     drain: bool = False  # end what there is, and begin nothing more
 
     @property
@@ -164,11 +166,11 @@ def crash(home: Path, *, kills: int, sessions: int, seed: int, say: Callable[[st
     """Make so many kills while so many sessions work, then audit what is in ``home``."""
     began = time.monotonic()
     chance = random.Random(seed)
-    kinds = sandbox_kinds(sessions)
+    chosen = isolations(sessions)
     children: list[Child] = []
 
     def start(*, drain: bool = False) -> Child:
-        children.append(Child(Orders(str(home), len(children), kinds, drain)))
+        children.append(Child(Orders(str(home), len(children), chosen, drain)))
         return children[-1]
 
     freezes = refused = 0
@@ -197,7 +199,7 @@ def crash(home: Path, *, kills: int, sessions: int, seed: int, say: Callable[[st
         freezes=freezes,
         refused=refused,
         processes_left=processes_left(home),
-        sandboxes=", ".join(f"{count} {kind}" for kind, count in sorted(Counter(kinds).items())),
+        sandboxes=", ".join(f"{count} {kind}" for kind, count in sorted(Counter(chosen).items())),
         seconds=round(time.monotonic() - began, 1),
         **found,
     )
@@ -220,10 +222,10 @@ def take_over(frozen: Child, start: Callable[[], Child], sessions: int) -> Child
     return successor
 
 
-def sandbox_kinds(sessions: int) -> tuple[Kind, ...]:
+def isolations(sessions: int) -> tuple[Isolation, ...]:
     """Choose bubblewrap for one session in six, where there is any, and else what is fast to open."""
-    isolated: Kind = "bubblewrap" if isinstance(anyio.run(probe, "bubblewrap"), Capabilities) else "unsafe"
-    return tuple(isolated if number % 6 == 0 else "unsafe" for number in range(sessions))
+    some: Isolation = "namespace" if isinstance(anyio.run(probe, "bubblewrap"), Capabilities) else "none"
+    return tuple(some if number % 6 == 0 else "none" for number in range(sessions))
 
 
 def processes_left(home: Path) -> int:
@@ -309,7 +311,7 @@ async def work(orders: Orders) -> None:
         os.write(out, canonical.encode(line) + b"\n")
 
     async with wiring.open_store(settings) as store, anyio.create_task_group() as group:
-        for number in range(len(orders.kinds)):
+        for number in range(len(orders.isolations)):
             group.start_soon(lane, store, settings, orders, number, tell)
 
 
@@ -339,10 +341,11 @@ async def next_session(store: SqliteStore, settings: Settings, orders: Orders, n
     if orders.drain:
         return None
     session = f"{number:02}-{len(mine):04}"
-    place = places.make(settings, session, workspace=None, sandbox=orders.kinds[number])
+    place = places.make(settings, session, workspace=None)
     script = place.directory / "script.jsonl"
     script.write_text("".join(json.dumps(line) + "\n" for line in script_lines()))
     policy = executor.policy(f"script:{script}", seed=session, window_tokens=WINDOW_TOKENS)
+    policy = replace(policy, guard=Guard(orders.isolations[number]))
     await wiring.start(store, session, policy, UserSaid("Do some things, one after the other."))
     return session
 
@@ -369,9 +372,10 @@ async def carry_on(
             tell({"session": session, "position": happened.position, "entry": entry, "prompt": prompt})
 
     place = places.find(settings, session)
-    folder = Folder(place.kept)
+    isolation = log.policy.guard.isolation
+    folder = Folder(place.kept(isolation))
     folder.make()
-    toolbox = SandboxToolbox(log.policy, partial(open_machine, place, session), keep_in_workspace, folder)
+    toolbox = SandboxToolbox(log.policy, partial(machine_of, place, session, isolation), keep_in_workspace, folder)
     try:
         async with wiring.make_model(settings, log.policy.model) as model:
             runtime = Runtime(store, store, model, toolbox, wiring.SystemClock(), acknowledge)
@@ -382,10 +386,11 @@ async def carry_on(
         raise WorkhandError(f"Session {session!r} stopped before its end: {log.entries[-1].event!r}")
 
 
-async def open_machine(place: places.Place, session: str) -> Sandbox:
+async def machine_of(place: places.Place, session: str, isolation: Isolation) -> Sandbox:
     """Open a machine even if a frozen process holds one over the same workspace: the log alone must settle that."""
-    return await open_sandbox(
-        place.sandbox, MachineSpec(session=session, workspace=place.workspace, owned=place.owned, kept=place.kept)
+    kept = place.kept(isolation)
+    return await open_machine(
+        isolation, MachineSpec(session=session, workspace=place.workspace, owned=place.owned, kept=kept)
     )
 
 
@@ -425,7 +430,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.child:
         stated = json.loads(options.child)
-        anyio.run(work, Orders(**stated | {"kinds": tuple(stated["kinds"])}))
+        anyio.run(work, Orders(**stated | {"isolations": tuple(stated["isolations"])}))
         return
     say = partial(print, end="", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(prefix="workhand-crash-") as home:

@@ -20,6 +20,6 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Workhand:
     """The command in a home with one session that has ended; nothing is to be changed in it."""
     workhand = Workhand(tmp_path_factory.mktemp("ended"))
     model = workhand.script(PLAN, BEGIN, shell("seq 1 2000"), DELIVER)
-    ran = workhand("run", "--sandbox", "unsafe", "--model", model, "Count to two thousand")
+    ran = workhand("run", "--isolation", "none", "--model", model, "Count to two thousand")
     assert ran.code == 0, ran.err
     return workhand

@@ -144,7 +144,7 @@ def test_a_position_that_is_not_there_is_said_in_one_sentence(ended: Workhand, a
 def test_a_session_is_found_by_the_beginning_of_its_id_unless_two_begin_so(workhand: Workhand) -> None:
     model = workhand.script(PLAN, {"tool": "message_result", "arguments": {"text": "Done."}})
     for _ in range(2):
-        workhand("run", "--sandbox", "unsafe", "--model", model, "task")
+        workhand("run", "--isolation", "none", "--model", model, "task")
     first, second = (row["id"] for row in workhand("sessions", "--json").lines)
     ran = workhand("show", "")
     assert ran.code == CONFIG
@@ -174,7 +174,7 @@ def newer(path: Path) -> None:
 def test_a_database_that_cannot_be_used_is_said_in_one_sentence(
     workhand: Workhand, harm: Callable[[Path], None], words: str
 ) -> None:
-    workhand("run", "--sandbox", "unsafe", "--model", workhand.script(PLAN, DELIVER), "task")
+    workhand("run", "--isolation", "none", "--model", workhand.script(PLAN, DELIVER), "task")
     harm(workhand.home / "workhand.db")
     ran = workhand("sessions")
     assert ran.code == STORE
@@ -185,7 +185,7 @@ def test_a_session_whose_workspace_is_gone_says_so(workhand: Workhand) -> None:
     workspace = workhand.directory / "mine"
     workspace.mkdir()
     model = workhand.script(PLAN, DELIVER)
-    workhand("run", "--sandbox", "unsafe", "--model", model, "--workspace", "mine", "task")
+    workhand("run", "--isolation", "none", "--model", model, "--workspace", "mine", "task")
     workspace.rename(workhand.directory / "moved")
     ran = workhand("say", workhand.session(), "more")
     assert ran.code == CONFIG
@@ -193,7 +193,7 @@ def test_a_session_whose_workspace_is_gone_says_so(workhand: Workhand) -> None:
 
 
 def test_deleting_without_an_answer_says_how_to_and_deletes_nothing(workhand: Workhand) -> None:
-    workhand("run", "--sandbox", "unsafe", "--model", workhand.script(PLAN, DELIVER), "task")
+    workhand("run", "--isolation", "none", "--model", workhand.script(PLAN, DELIVER), "task")
     ran = workhand("delete", workhand.session())
     assert "--yes" in ran.err
     assert len(workhand("sessions", "--json").lines) == 1

@@ -29,7 +29,7 @@ def test_a_session_that_opens_a_preview_teaches_the_gate(workhand: Workhand) -> 
     look = shell("seq 1 3000")
     back = {"tool": "file_read", "arguments": {"path": ".workhand/results/c5-shell_run.txt", "limit": 5}}
     model = workhand.script(PLAN, look, back, DELIVER)
-    assert workhand("run", "--sandbox", "unsafe", "--model", model, "Look").code == 0
+    assert workhand("run", "--isolation", "none", "--model", model, "Look").code == 0
     assert workhand("gate", "--json").lines == [
         {"expected_share": 0.3636, "opened": {"opened": 1, "previews": 1, "tool": "shell_run"}}
     ]

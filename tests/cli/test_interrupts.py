@@ -12,7 +12,7 @@ PAUSED = 130
 def begun(workhand: Workhand, command: str) -> Running:
     """Start a session and wait until its command runs."""
     model = workhand.script(PLAN, BEGIN, shell(command), shell("echo more"), DELIVER)
-    running = workhand.start("run", "--sandbox", "unsafe", "--model", model, "Do it")
+    running = workhand.start("run", "--isolation", "none", "--model", model, "Do it")
     running.until("ToolStarted", 2)
     return running
 

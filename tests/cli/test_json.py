@@ -32,7 +32,7 @@ KINDS = [
 
 def test_a_run_prints_its_entries_exactly_as_the_log_has_them(workhand: Workhand) -> None:
     model = workhand.script(PLAN, BEGIN, shell("seq 1 2000"), DELIVER)
-    ran = workhand("run", "--sandbox", "unsafe", "--model", model, "--json", "Count")
+    ran = workhand("run", "--isolation", "none", "--model", model, "--json", "Count")
     assert ran.code == 0
     assert ran.kinds == KINDS
     assert [line["position"] for line in ran.lines] == list(range(len(KINDS)))
@@ -41,7 +41,7 @@ def test_a_run_prints_its_entries_exactly_as_the_log_has_them(workhand: Workhand
 
 def test_what_is_for_people_goes_to_standard_error(workhand: Workhand) -> None:
     model = workhand.script(PLAN, BEGIN, shell("seq 1 2000"), DELIVER)
-    ran = workhand("run", "--sandbox", "unsafe", "--model", model, "--json", "Count")
+    ran = workhand("run", "--isolation", "none", "--model", model, "--json", "Count")
     assert "WARNING" in ran.err and workhand.session() in ran.err and "answered" in ran.err
 
 

@@ -124,7 +124,7 @@ def test_a_folder_that_cannot_be_made_is_said_in_one_sentence(workhand: Workhand
 
 
 def test_our_own_exported_session_can_be_imported(workhand: Workhand) -> None:
-    workhand("run", "--sandbox", "unsafe", "--model", workhand.script(PLAN, DELIVER), "A task.")
+    workhand("run", "--isolation", "none", "--model", workhand.script(PLAN, DELIVER), "A task.")
     session = workhand.session()
     workhand("export", session, "it.workhand")
     ran = workhand("lab", "import", "it.workhand")

@@ -83,7 +83,7 @@ def terminal(workhand: Workhand, *arguments: str) -> Iterator[Terminal]:
 def test_a_terminal_shows_the_plan_the_action_its_output_the_meter_and_the_result(workhand: Workhand) -> None:
     slow = shell("echo halfway; until [ -e go ]; do sleep 0.02; done; echo went")
     model = workhand.script(PLAN, BEGIN, slow, NEXT, DELIVER)
-    with terminal(workhand, "run", "--sandbox", "unsafe", "--model", model, "Do it") as shown:
+    with terminal(workhand, "run", "--isolation", "none", "--model", model, "Do it") as shown:
         shown.until("halfway")  # live, while the command runs
         shown.until("[>] One")
         (workhand.home / "sessions" / workhand.session() / "workspace" / "go").touch()
@@ -102,7 +102,7 @@ def test_a_terminal_shows_the_plan_the_action_its_output_the_meter_and_the_resul
 
 def test_a_question_is_answered_where_it_is_asked(workhand: Workhand) -> None:
     model = workhand.script(PLAN, ASK, BEGIN, DELIVER)
-    with terminal(workhand, "run", "--sandbox", "unsafe", "--model", model, "Do it") as shown:
+    with terminal(workhand, "run", "--isolation", "none", "--model", model, "Do it") as shown:
         shown.until("Which colour?")
         wait(lambda: shown.read() and shown.plain.endswith("you ▸ "))
         shown.type("blue\n")
@@ -115,7 +115,7 @@ def test_a_question_is_answered_where_it_is_asked(workhand: Workhand) -> None:
 
 def test_ctrl_c_in_a_terminal_pauses_and_twice_leaves(workhand: Workhand) -> None:
     model = workhand.script(PLAN, BEGIN, shell("sleep 600"), DELIVER)
-    with terminal(workhand, "run", "--sandbox", "unsafe", "--model", model, "Do it") as shown:
+    with terminal(workhand, "run", "--isolation", "none", "--model", model, "Do it") as shown:
         shown.until("⋯ shell_run")
         shown.process.send_signal(signal.SIGINT)
         shown.until("Pausing after the current action")

@@ -22,14 +22,14 @@ def model(workhand: Workhand) -> str:
 
 
 def test_brackets_in_a_task_are_shown_as_they_are(workhand: Workhand) -> None:
-    workhand("run", "--sandbox", "unsafe", "--model", workhand.script(PLAN, DELIVER), "close [/b] and [bold]x[/bold]")
+    workhand("run", "--isolation", "none", "--model", workhand.script(PLAN, DELIVER), "close [/b] and [bold]x[/bold]")
     listed = workhand("sessions")
     assert listed.code == 0, listed.err
     assert "close [/b] and [bold]x[/bold]" in listed.out
 
 
 def test_no_control_character_of_the_agents_reaches_a_pipe(workhand: Workhand, model: str) -> None:
-    ran = workhand("run", "--sandbox", "unsafe", "--model", model, f"task {NASTY}")
+    ran = workhand("run", "--isolation", "none", "--model", model, f"task {NASTY}")
     assert ran.code == 0, ran.err
     session = workhand.session()
     shown = [workhand("show", session, *option).out for option in ([], ["--events"], ["--plan"], ["--context"])]
@@ -39,7 +39,7 @@ def test_no_control_character_of_the_agents_reaches_a_pipe(workhand: Workhand, m
 
 def test_no_control_character_of_the_agents_reaches_a_terminal(workhand: Workhand) -> None:
     model = workhand.script(PLAN, SAY, PRINT, RESULT)
-    with terminal(workhand, "run", "--sandbox", "unsafe", "--model", model, f"task {NASTY}") as shown:
+    with terminal(workhand, "run", "--isolation", "none", "--model", model, f"task {NASTY}") as shown:
         shown.until("⋯ shell_run")
         (workhand.home / "sessions" / workhand.session() / "workspace" / "go").touch()
         assert shown.ends() == 0
@@ -48,7 +48,7 @@ def test_no_control_character_of_the_agents_reaches_a_terminal(workhand: Workhan
 
 
 def test_what_has_ended_is_neither_paused_nor_cancelled(workhand: Workhand) -> None:
-    workhand("run", "--sandbox", "unsafe", "--model", workhand.script(PLAN, DELIVER), "task")
+    workhand("run", "--isolation", "none", "--model", workhand.script(PLAN, DELIVER), "task")
     session = workhand.session()
     before = workhand.events(session)
     for command in ("pause", "cancel"):
@@ -58,7 +58,7 @@ def test_what_has_ended_is_neither_paused_nor_cancelled(workhand: Workhand) -> N
 
 def test_a_script_is_found_again_from_another_directory(workhand: Workhand) -> None:
     workhand.script({"error": "unavailable"}, PLAN, DELIVER)
-    workhand("run", "--sandbox", "unsafe", "--model", "script:script.jsonl", "task")
+    workhand("run", "--isolation", "none", "--model", "script:script.jsonl", "task")
     workhand.script(PLAN, DELIVER)
     session = workhand.session()
     workhand.directory /= "elsewhere"

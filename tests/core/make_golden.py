@@ -12,12 +12,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from workhand.core.canonical import digest, encode
+from workhand.core.consent.rules import Answer, Rule
 from workhand.core.events import (
+    ApprovalAsked,
+    ApprovalGiven,
     Attachment,
     Event,
+    FilesSaved,
     Forked,
+    GivenBack,
     Goal,
+    GuardChanged,
     HistorySummarized,
+    HostContacted,
     LimitHit,
     LimitsChanged,
     ModelAnswered,
@@ -41,6 +48,7 @@ from workhand.core.events import (
     SessionStarted,
     Summary,
     SummaryRejected,
+    TakenOver,
     ToolCall,
     ToolReturned,
     ToolStarted,
@@ -48,7 +56,20 @@ from workhand.core.events import (
     UserSaid,
 )
 from workhand.core.log import Entry, Log
-from workhand.core.policy import Choice, Limits, Policy, Prices, ReopenRate, Route, Rules, ToolSpec, Window
+from workhand.core.policy import (
+    Approvals,
+    Choice,
+    Guard,
+    Limits,
+    Network,
+    Policy,
+    Prices,
+    ReopenRate,
+    Route,
+    Rules,
+    ToolSpec,
+    Window,
+)
 from workhand.core.render import render
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -154,6 +175,23 @@ EVENTS: tuple[Event, ...] = (
         "Here.", (), Usage(900, 0, 900, 9, written_long_tokens=900), "google:other", 4_000, "", missed="model_changed"
     ),
     SessionEnded("cancelled", "by the user"),
+    GuardChanged(
+        Guard(
+            "kernel",
+            Network("allow", ("example.com", "127.0.0.1:8000")),
+            Approvals(
+                (Rule("push", "ask", commands=("git push",), irreversible=True, why="It publishes."),),
+                "deny",
+                answers=(Answer("remote", "ssh", "always"),),
+            ),
+        )
+    ),
+    HostContacted("example.com", 443, "refused", "first-contact", "It is new.", "GET /", 2, 310, 0, asks=True),
+    ApprovalAsked("h40:example.com", "GET / at example.com", "first-contact", "example.com", "It is new."),
+    ApprovalGiven("h40:example.com", "session", "first-contact", "example.com"),
+    TakenOver(),
+    GivenBack("$ ls\na.txt", 12.5),
+    FilesSaved("5f2c", 3, 4_096),
 )
 RECORD = tuple(Entry(position, 1_700_000_000.0 + position / 8, event) for position, event in enumerate(EVENTS))
 

@@ -12,7 +12,9 @@ import pytest
 from tests.core.playbook import POLICY
 from tests.runtime.worlds import World
 from workhand.core.canonical import Json, digest
+from workhand.core.consent.rules import Answer
 from workhand.core.events import (
+    FilesSaved,
     HistorySummarized,
     ModelAnswered,
     Paused,
@@ -165,6 +167,12 @@ class Counting:
         for path in [path for path in self.files if path.startswith(self.loses)]:
             self.files[path] = b"changed"
         return Outcome("no", "shell_run: no", ok=False) if call.tool == "shell_run" else reply(call)
+
+    def heed(self, answers: tuple[Answer, ...]) -> None:
+        return None
+
+    async def save(self) -> FilesSaved | None:
+        return None
 
     async def keep(self, path: str, content: bytes) -> None:
         self.files[path] = content

@@ -80,7 +80,7 @@ def test_what_was_lost_is_there_again_after_resuming(workhand: Workhand, session
 
 def test_without_a_sandbox_it_is_in_the_workspace_out_of_the_repositorys_sight(workhand: Workhand) -> None:
     model = workhand.script(PLAN, BEGIN, shell("git init -q .; seq 1 2000; git status --porcelain"), DELIVER)
-    ran = workhand("run", "--sandbox", "unsafe", "--model", model, "Count")
+    ran = workhand("run", "--isolation", "none", "--model", model, "Count")
     assert ran.code == 0, ran.err
     workspace = workhand.home / "sessions" / workhand.session() / "workspace"
     file = workspace / KEPT

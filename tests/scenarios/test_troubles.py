@@ -19,7 +19,7 @@ PARTLY: dict[str, Any] = {
 
 
 def run(workhand: Workhand, *options: str, lines: tuple[dict[str, Any], ...]) -> Ran:
-    return workhand("run", "--sandbox", "unsafe", "--model", workhand.script(*lines), *options, "Do all of it")
+    return workhand("run", "--isolation", "none", "--model", workhand.script(*lines), *options, "Do all of it")
 
 
 def test_the_limit_on_steps_leaves_one_call_to_deliver_what_there_is(workhand: Workhand) -> None:
@@ -88,7 +88,7 @@ def test_a_server_that_is_not_there_keeps_the_task_and_says_how_to_go_on(workhan
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     workhand.environment["OPENAI_BASE_URL"] = f"http://127.0.0.1:{port}/v1"
-    ran = workhand("run", "--sandbox", "unsafe", "--model", "openai-chat:nobody", "Do it")
+    ran = workhand("run", "--isolation", "none", "--model", "openai-chat:nobody", "Do it")
     assert ran.code == MODEL
     assert f"`workhand resume {workhand.session()}`" in ran.out
     assert f"127.0.0.1:{port}" in ran.out

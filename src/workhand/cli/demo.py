@@ -141,7 +141,7 @@ async def _tour(model: Model, view: View) -> Tour:
 
         async def machine() -> Sandbox:
             return await open_sandbox(
-                "auto", MachineSpec(session=session, workspace=workspace, owned=True, kept=folder.directory)
+                "bubblewrap", MachineSpec(session=session, workspace=workspace, owned=True, kept=folder.directory)
             )
 
         async def deliver(path: str, content: bytes) -> None:

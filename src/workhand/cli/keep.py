@@ -11,6 +11,7 @@ import click
 
 from workhand.cli import place as places
 from workhand.cli import words
+from workhand.cli.guarding import guard_set
 from workhand.cli.settings import Settings, load
 from workhand.core.decide import open_call
 from workhand.core.events import Forked, ModelAnswered, Rewound, SessionStarted, UserSaid
@@ -56,7 +57,10 @@ def export_command(session: str, file: Path | None, no_workspace: bool) -> None:
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 def import_command(file: Path) -> None:
-    """Read a session from a FILE that `workhand export` wrote."""
+    """Read a session from a FILE that `workhand export` wrote.
+
+    It is guarded as your settings say, whatever its own log says: the file may be somebody else's.
+    """
     anyio.run(_import, load(), file)
 
 
@@ -98,7 +102,7 @@ async def _fork(settings: Settings, prefix: str, position: int | None) -> None:
             _check_position(log, position)
         child, now = wiring.new_id(), wiring.SystemClock().now()
         source = places.find(settings, row.id)
-        target = places.make(settings, child, workspace=None, sandbox=source.sandbox)
+        target = places.make(settings, child, workspace=None)
         await anyio.to_thread.run_sync(_copy, source.workspace, target.workspace)
         await anyio.to_thread.run_sync(wiring.fork_model_state, settings, log.policy.model, row.id, child)
         await store.fork(row.id, at, child, title=row.title, at=now)
@@ -127,11 +131,12 @@ async def _import(settings: Settings, file: Path) -> None:
 
     async with wiring.open_store(settings) as store:
         session = wiring.new_id()
-        place = places.make(settings, session, workspace=None, sandbox="auto")
+        place = places.make(settings, session, workspace=None)
         try:
             now = wiring.SystemClock().now()
             put = partial(places.put, place.workspace)
             await import_session(store, file, at=now, session=session, place=put)
+            await wiring.set_guard(store, await wiring.resolve(store, session), guard_set(settings))
         except BaseException:
             places.remove(settings, session)
             raise

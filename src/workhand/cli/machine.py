@@ -1,52 +1,51 @@
-"""``doctor`` and ``sandbox``: what this machine has, and what is missing."""
+"""``sandbox``: the machines that sessions work in."""
 
 from __future__ import annotations
 
-import platform
-import shutil
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 import click
 
-from workhand.cli.models import providers
-from workhand.cli.settings import Settings, load
+from workhand.cli.guarding import isolation_option
+from workhand.cli.settings import load
 from workhand.core import canonical
-from workhand.errors import SandboxUnavailable, StoreError
+from workhand.errors import ConfigError, SandboxUnavailable
 
 if TYPE_CHECKING:
+    from workhand.core.policy import Isolation
     from workhand.core.ports import Capabilities
-    from workhand.sandbox.probe import Kind
+    from workhand.sandbox.register import OpenMachine
 
 EXEC_OUTPUT_BYTES_MAX = 64_000_000
+TIMED_OUT = 124
 
 
-@click.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="One finding a line.")
-def doctor_command(as_json: bool) -> None:
-    """Check this machine: what works, what is missing, and how to get it."""
-    findings = anyio.run(_diagnose, load())
-    for name, good, said in findings:
-        if as_json:
-            click.echo(canonical.encode({"check": name, "ok": good, "finding": said}).decode())
-        else:
-            click.echo(f"{click.style('ok  ' if good else 'MISS', fg='green' if good else 'red')} {name:<12} {said}")
-    sys.exit(0 if all(good for _, good, _ in findings) else 3)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What ``exec`` was asked for."""
+
+    isolation: Isolation
+    workspace: Path | None
+    timeout_s: float
+    command: tuple[str, ...]
 
 
 @click.group("sandbox")
 def sandbox_command() -> None:
-    """Try the machine that sessions work in."""
+    """Try, list, enter and end the machines that sessions work in."""
 
 
 @sandbox_command.command("probe")
+@isolation_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def probe_command(as_json: bool) -> None:
-    """Open a sandbox, run a program in it, and say what it gives."""
-    found = anyio.run(_probe)
+def probe_command(isolation: Isolation | None, as_json: bool) -> None:
+    """Open a machine, run a program in it, and say what it gives."""
+    found = anyio.run(_probe, isolation or load().isolation)
     if as_json:
         click.echo(canonical.encode(found).decode())
         return
@@ -56,13 +55,7 @@ def probe_command(as_json: bool) -> None:
 
 
 @sandbox_command.command("exec", context_settings={"ignore_unknown_options": True})
-@click.option(
-    "--sandbox",
-    default="auto",
-    type=click.Choice(["auto", "bubblewrap", "unsafe"]),
-    show_default=True,
-    help="The machine to run in; unsafe is a bare process of yours.",
-)
+@isolation_option
 @click.option(
     "--workspace",
     type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True),
@@ -70,80 +63,112 @@ def probe_command(as_json: bool) -> None:
 )
 @click.option("--timeout", "timeout_s", default=600.0, show_default=True, help="Seconds.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def exec_command(sandbox: Kind, workspace: Path | None, timeout_s: float, command: tuple[str, ...]) -> None:
-    """Run COMMAND in a fresh sandbox; its output and its exit code are passed through.
+def exec_command(
+    isolation: Isolation | None, workspace: Path | None, timeout_s: float, command: tuple[str, ...]
+) -> None:
+    """Run COMMAND in a fresh machine; its input, its output and its exit code are passed through.
 
     \b
     workhand sandbox exec -- id
     workhand sandbox exec --workspace . -- ls -la
+    workhand sandbox exec --isolation kernel -- uname -a
     """
-    sys.exit(anyio.run(_exec, sandbox, workspace, timeout_s, command))
+    settings = load()
+    wanted = Wanted(isolation or settings.isolation, workspace, timeout_s, command)
+    sys.exit(anyio.run(_exec, wanted))
 
 
-async def _diagnose(settings: Settings) -> list[tuple[str, bool, str]]:
-    findings = [("python", sys.version_info >= (3, 11), platform.python_version())]
-    try:
-        found = await _probe()
-        findings.append(("sandbox", True, f"{found.backend}, isolation {found.isolation}, limits by {found.limits}"))
-        findings.extend(("  note", True, sentence) for sentence in found.notes)
-    except SandboxUnavailable as error:
-        findings.append(("sandbox", False, str(error)))
-    findings.append(_program("rg", "ripgrep", "file_find falls back to grep and find"))
-    findings.append(await _database(settings))
-    free = shutil.disk_usage(settings.home if settings.home.is_dir() else Path.home()).free
-    findings.append(("disk", free > 1 << 30, f"{free / (1 << 30):.1f} GB free at {settings.home}"))
-    for each in providers(settings):
-        wanted = each.name == "local"  # it is part of a whole installation; of the others one is enough
-        findings.append((each.name, not (wanted and each.remedy), f"{each.state}; {each.remedy}".rstrip("; ")))
-    findings.append(("default", True, f"used by default: {settings.model}" if settings.model else "no model is set"))
-    return findings
+@sandbox_command.command("ls")
+@click.option("--json", "as_json", is_flag=True, help="One machine a line.")
+def ls_command(as_json: bool) -> None:
+    """List the machines that are open on this host, and those that a killed process has left."""
+    from workhand.sandbox.register import machines
+
+    for machine in machines():
+        if as_json:
+            click.echo(canonical.encode({"machine": machine, "held": machine.held}).decode())
+        else:
+            state = f"held by process {machine.holder}" if machine.held else "left over: `workhand sandbox destroy`"
+            click.echo(f"{machine.session:<10} {machine.backend:<11} network {machine.network:<8} {state}")
 
 
-def _program(name: str, package: str, without: str) -> tuple[str, bool, str]:
-    where = shutil.which(name)
-    return (name, True, where or f"not here ({without}); install the system package {package}")
+@sandbox_command.command("destroy")
+@click.argument("session", required=False)
+def destroy_command(session: str | None) -> None:
+    """End the machine of a SESSION now, or, without one, whatever killed processes have left behind.
+
+    The workspace and the log stay; a session that is at work opens another machine and is told.
+    """
+    from workhand.sandbox import register
+
+    if session is None:
+        left = register.sweep()
+        click.echo(f"{len(left)} left-over machines were ended and removed.")
+        return
+    machine = machine_of(session)
+    register.end(machine)
+    click.echo(f"The machine of session {machine.session} is ended.")
 
 
-async def _database(settings: Settings) -> tuple[str, bool, str]:
-    from workhand.cli.wiring import open_store
+@sandbox_command.command("attach")
+@click.argument("session")
+def attach_command(session: str) -> None:
+    """Take over the machine of a SESSION: a shell in it, where the agent works.
 
-    if not settings.database.is_file():
-        return ("sessions", True, f"none yet at {settings.database}")
-    try:
-        async with open_store(settings) as store:
-            problems = await store.check()
-            count = len(await store.sessions())
-    except StoreError as error:
-        return ("sessions", False, str(error))
-    if problems:
-        return ("sessions", False, f"{'; '.join(problems)}; export what can be read and restore a backup")
-    return ("sessions", True, f"{count} in {settings.database}")
+    The agent waits until you leave with `exit` or Ctrl-D, and is told what your terminal showed.
+    A session that is at rest gets its machine opened for you.
+
+    \b
+    workhand sandbox attach 3fa9
+    echo 'ls -la' | workhand sandbox attach 3fa9
+    """
+    from workhand.cli.attach import attach_to
+
+    anyio.run(attach_to, load(), session)
 
 
-async def _probe() -> Capabilities:
+def machine_of(session: str) -> OpenMachine:
+    """Find the open machine of a session by the beginning of its id."""
+    from workhand.sandbox.register import machines
+
+    found = [machine for machine in machines() if machine.session.startswith(session)]
+    if not found:
+        raise ConfigError(f"No machine of session {session!r} is open; `workhand sandbox ls` lists those that are.")
+    if len(found) > 1:
+        raise ConfigError(f"{session!r} could be {', '.join(each.session for each in found)}; give more letters.")
+    return found[0]
+
+
+async def _probe(isolation: Isolation) -> Capabilities:
     from workhand.sandbox.probe import probe
+    from workhand.sandbox.tiers import kinds_for
 
-    found = await probe()
-    if isinstance(found, str):
-        raise SandboxUnavailable(found)
-    return found
+    problems = []
+    for kind in kinds_for(isolation):
+        found = await probe(kind)
+        if not isinstance(found, str):
+            return found
+        problems.append(f"{kind}: {found}")
+    raise SandboxUnavailable(" ".join(problems))
 
 
-async def _exec(kind: Kind, workspace: Path | None, timeout_s: float, command: tuple[str, ...]) -> int:
+async def _exec(wanted: Wanted) -> int:
     from workhand.cli.wiring import new_id
-    from workhand.sandbox.probe import open_sandbox
     from workhand.sandbox.spec import MachineSpec
+    from workhand.sandbox.tiers import open_machine
 
+    stdin = b"" if sys.stdin.isatty() else await anyio.to_thread.run_sync(sys.stdin.buffer.read)
     with tempfile.TemporaryDirectory(prefix="workhand-") as fresh:
-        where, owned = (workspace, False) if workspace else (Path(fresh), True)
-        sandbox = await open_sandbox(kind, MachineSpec(session=new_id(), workspace=where, owned=owned))
-        try:
-            went = await sandbox.execute(command, timeout_s=timeout_s, output_bytes_max=EXEC_OUTPUT_BYTES_MAX)
-        finally:
-            await sandbox.close()
+        where, owned = (wanted.workspace, False) if wanted.workspace else (Path(fresh), True)
+        spec = MachineSpec(session=new_id(), workspace=where, owned=owned)
+        async with await open_machine(wanted.isolation, spec) as sandbox:
+            went = await sandbox.execute(
+                wanted.command, stdin=stdin, timeout_s=wanted.timeout_s, output_bytes_max=EXEC_OUTPUT_BYTES_MAX
+            )
     sys.stdout.buffer.write(went.stdout)
     sys.stderr.buffer.write(went.stderr)
     if went.exit_code is None:
-        click.echo(f"workhand: the command was stopped after {timeout_s:g} s; give it more with --timeout.", err=True)
-        return 124
+        more = f"workhand: the command was stopped after {wanted.timeout_s:g} s; give it more with --timeout."
+        click.echo(more, err=True)
+        return TIMED_OUT
     return went.exit_code if went.exit_code >= 0 else 128 - went.exit_code

@@ -1,7 +1,7 @@
 """Where a session's files are on this machine.
 
-The log says what happened; this says where: the workspace, the kind of sandbox,
-and the folder that results are delivered to.  It is the one thing about a
+The log says what happened; this says where: the workspace, what is kept for the
+model, and the folder that results are delivered to.  It is the one thing about a
 session that belongs to a machine and not to its log.
 
     HOME/sessions/ID/place.json     what is described here
@@ -20,14 +20,10 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from workhand.cli.settings import Settings
+from workhand.core.policy import Isolation
 from workhand.errors import ConfigError
-
-if TYPE_CHECKING:
-    from workhand.sandbox.probe import Kind
-
 
 MACHINE_HOME = "/home/agent"  # where a sandbox shows the workspace
 KEPT = ".workhand"  # where in it the model finds what is kept
@@ -38,12 +34,10 @@ class Place:
     directory: Path
     workspace: Path
     owned: bool  # we made the workspace, and delete it with the session
-    sandbox: Kind
 
-    @property
-    def kept(self) -> Path:
+    def kept(self, isolation: Isolation) -> Path:
         """Where the host keeps what the model sees as ``.workhand``; without a sandbox nothing can be shown there."""
-        return self.workspace / KEPT if self.sandbox == "unsafe" else self.directory / "kept"
+        return self.workspace / KEPT if isolation == "none" else self.directory / "kept"
 
     def delivered(self, path: str) -> Path:
         """Say where the person finds a file that the agent delivered by its path in the machine.
@@ -63,7 +57,7 @@ class Place:
         return (self.directory / "results" if self.owned else self.workspace) / named
 
 
-def make(settings: Settings, session: str, *, workspace: Path | None, sandbox: Kind) -> Place:
+def make(settings: Settings, session: str, *, workspace: Path | None) -> Place:
     """Make the folders of a new session."""
     if workspace is not None and not workspace.is_dir():
         raise ConfigError(f"The workspace {str(workspace)!r} is not a directory; make it, or leave --workspace out.")
@@ -72,8 +66,8 @@ def make(settings: Settings, session: str, *, workspace: Path | None, sandbox: K
     own = directory / "workspace"
     if workspace is None:
         own.mkdir(exist_ok=True)
-    place = Place(directory, (workspace or own).absolute(), workspace is None, sandbox)
-    stated = {"workspace": None if place.owned else str(place.workspace), "sandbox": sandbox}
+    place = Place(directory, (workspace or own).absolute(), workspace is None)
+    stated = {"workspace": None if place.owned else str(place.workspace)}
     (directory / "place.json").write_text(json.dumps(stated), "utf-8")
     return place
 
@@ -89,7 +83,7 @@ def find(settings: Settings, session: str) -> Place:
     workspace = directory / "workspace" if owned else Path(stated["workspace"])
     if not workspace.is_dir():
         raise ConfigError(f"The workspace {str(workspace)!r} of session {session!r} is gone; put it back.")
-    return Place(directory, workspace, owned, stated["sandbox"])
+    return Place(directory, workspace, owned)
 
 
 def remove(settings: Settings, session: str) -> None:

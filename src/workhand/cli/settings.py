@@ -5,6 +5,9 @@ The file is ``$WORKHAND_CONFIG``, or ``~/.config/workhand/config.toml``:
     model = "anthropic:claude-opus-5-5"   # what `workhand run` uses without --model
     home = "~/.local/share/workhand"      # sessions and the database
     cache = "~/.cache/workhand"           # the embedded model
+    isolation = "namespace"               # the least that sessions accept: none, namespace, kernel, vm
+    network = "none"                      # or "open", or hosts with commas between them: see docs/security.md
+    approvals = "approvals.toml"          # rules for what needs a yes; beside this file if it is no absolute path
 
     [routes]                              # by purpose: a model, or one and those to fall back on
     act = ["anthropic:claude-opus-5-5", "openai:gpt-6.1-sol"]
@@ -39,7 +42,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from workhand.core.policy import Purpose, Rules
+from workhand.core.policy import Isolation, Purpose, Rules
 from workhand.errors import ConfigError
 from workhand.models.endpoints import Endpoints
 from workhand.models.figures import Figures
@@ -72,6 +75,9 @@ class Settings:
     endpoints: Endpoints = field(default_factory=Endpoints)
     figures: Mapping[str, Figures] = field(default_factory=dict)  # by "provider:name"
     context: Rules = field(default_factory=Rules)
+    isolation: Isolation = "namespace"
+    network: str = "none"
+    approvals: Path | None = None
     file: Path | None = None  # where settings were read from, if there is a file
 
     @property

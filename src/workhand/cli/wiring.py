@@ -12,19 +12,20 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workhand.agents import executor
 from workhand.cli.place import Place
 from workhand.cli.settings import Settings
-from workhand.core.events import SessionStarted, Usage, UserSaid
-from workhand.core.log import Entry
-from workhand.core.policy import PRE_ROT_TOKENS, Choice, Limits, Policy, Prices, Route, fitted
+from workhand.core import routing
+from workhand.core.events import GuardChanged, SessionStarted, Usage, UserSaid
+from workhand.core.log import Entry, Log
+from workhand.core.policy import PRE_ROT_TOKENS, Choice, Guard, Limits, Policy, Prices, Route, fitted
 from workhand.core.ports import EventStore, Model, Sandbox, SessionRow
 from workhand.errors import ConfigError, ModelUnavailable, SessionUnknown
 from workhand.models.figures import Figures
 from workhand.runtime.wake import Runtime, Viewer
+from workhand.sandbox.register import started
 from workhand.tools.folder import Folder
 from workhand.tools.message import Deliver
 from workhand.tools.toolbox import SandboxToolbox
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from workhand.models.providers import OpenableModel
     from workhand.models.router import Router
     from workhand.models.wire.dialect import Server
+    from workhand.sandbox.client import DaemonSandbox
     from workhand.store.sqlite import SqliteStore
 
 LOCAL_STEPS = 12  # by default on the embedded model, which is a toy as an agent
@@ -73,23 +75,15 @@ def new_id() -> str:
 
 def this_process() -> str:
     """Name this process in a way that tells whether it still lives: host, pid and start time."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+    return f"{socket.gethostname()}:{os.getpid()}:{started(os.getpid())}"
 
 
 def lives(owner: str | None) -> bool:
     """Say whether the process that owns a session is still there, as far as this host can tell."""
     if not owner:
         return False
-    host, pid, started = owner.rsplit(":", 2)
-    return host == socket.gethostname() and pid.isdigit() and _started(int(pid)) == started != ""
-
-
-def _started(pid: int) -> str:
-    """Give the start time of a process, which tells it from a later one with the same pid."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return ""
+    host, pid, begun = owner.rsplit(":", 2)
+    return host == socket.gethostname() and pid.isdigit() and started(int(pid)) == begun != ""
 
 
 @asynccontextmanager
@@ -268,26 +262,48 @@ async def start(store: EventStore, session: str, policy: Policy, task: UserSaid)
     await store.adopt(session, entries, title=" ".join(task.text.split())[:200], at=at, status="runnable")
 
 
+async def set_guard(store: EventStore, row: SessionRow, guard: Guard) -> None:
+    """Have a session that nobody runs guarded in this way from here on, if it is not already."""
+    log = Log.of(await store.read(row.id))
+    if guard != routing.in_force(log, log.policy).guard:
+        claim = await store.claim(row.id, owner=this_process())
+        await store.append(claim, log.head, (GuardChanged(guard),), at=SystemClock().now(), status=row.status)
+
+
 @asynccontextmanager
 async def open_session(
-    store: SqliteStore, session: str, place: Place, policy: Policy, model: Model, viewer: Viewer
+    store: SqliteStore, session: str, place: Place, log: Log, model: Model, viewer: Viewer
 ) -> AsyncIterator[Opened]:
     """Put a runtime together for one session, with its machine opened and closed around it."""
-    from workhand.sandbox.probe import open_sandbox
+    async with open_toolbox(store, session, place, log) as toolbox:
+        await toolbox.machine()
+        yield Opened(Runtime(store, store, model, toolbox, SystemClock(), viewer), toolbox)
+
+
+@asynccontextmanager
+async def open_toolbox(store: SqliteStore, session: str, place: Place, log: Log) -> AsyncIterator[SandboxToolbox]:
+    """Give a session's tools over a machine that is opened when it is needed, and that people can enter."""
+    from workhand.cli.attach import visitors
     from workhand.sandbox.spec import MachineSpec
+    from workhand.sandbox.tiers import open_machine
+
+    policy = routing.in_force(log, log.policy)
+    isolation = policy.guard.isolation
+    kept = place.kept(isolation)
+    opened: list[DaemonSandbox] = []
 
     async def machine() -> Sandbox:
-        return await open_sandbox(
-            place.sandbox, MachineSpec(session=session, workspace=place.workspace, owned=place.owned, kept=place.kept)
-        )
+        spec = MachineSpec(session=session, workspace=place.workspace, owned=place.owned, kept=kept)
+        opened.append(await open_machine(isolation, spec))
+        return opened[-1]
 
-    folder = Folder(place.kept)
+    folder = Folder(kept)
     toolbox = SandboxToolbox(policy, machine, _deliverer(place), folder)
     with _held(place, session):
         try:
             folder.make()
-            await toolbox.machine()
-            yield Opened(Runtime(store, store, model, toolbox, SystemClock(), viewer), toolbox)
+            async with visitors(store, session, lambda: opened[-1].doorway if opened else None):
+                yield toolbox
         finally:
             await toolbox.aclose()
 

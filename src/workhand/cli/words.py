@@ -7,9 +7,15 @@ from datetime import UTC, datetime
 from workhand.core import excerpt
 from workhand.core.calls import stated, telling
 from workhand.core.events import (
+    ApprovalAsked,
+    ApprovalGiven,
     Event,
+    FilesSaved,
     Forked,
+    GivenBack,
+    GuardChanged,
     HistorySummarized,
+    HostContacted,
     LimitHit,
     LimitsChanged,
     ModelAnswered,
@@ -29,6 +35,7 @@ from workhand.core.events import (
     SessionEnded,
     SessionStarted,
     SummaryRejected,
+    TakenOver,
     ToolCall,
     ToolReturned,
     ToolStarted,
@@ -70,9 +77,27 @@ def line(event: Event) -> str:
             return f"{error}: {short(message)}"
         case ModelSwitched(purpose, model, reason):
             return f"{model} to {purpose.replace('_', ' ')}: {short(reason)}"
+        case SandboxOpened() | HostContacted() | ApprovalAsked() | ApprovalGiven() | TakenOver() | GivenBack():
+            return _machine_line(event)
+    return _bookkeeping_line(event)
+
+
+def _machine_line(event: Event) -> str:
+    """Say what happened around the machine."""
+    match event:
         case SandboxOpened(backend, isolation, limits):
             return f"{backend}, isolation {isolation}, limits by {limits}"
-    return _bookkeeping_line(event)
+        case HostContacted(host, _, "allowed", rule, requests=requests, sent_bytes=sent, received_bytes=received):
+            return f"{host}: {requests} requests by rule {rule}, {sent:,} bytes out, {received:,} in"
+        case HostContacted(host, _, _, rule, reason):
+            return f"{host}: refused by rule {rule}: {short(reason)}"
+        case ApprovalAsked(what=what, rule=rule):
+            return f"{short(what)} (rule {rule})"
+        case ApprovalGiven(answer=answer, subject=subject, by=by):
+            return f"{answer}{'' if by == 'user' else ' by policy'}: {short(subject)}"
+        case GivenBack(seconds=seconds):
+            return f"after {seconds:.0f} s"
+    return ""
 
 
 def _context_line(event: Event) -> str:
@@ -107,6 +132,10 @@ def _bookkeeping_line(event: Event) -> str:
             return f"{limit}: {used:g} of {allowed:g}"
         case LimitsChanged(limits):
             return f"steps {limits.steps}, tokens {limits.tokens}, cost {limits.cost_usd}, seconds {limits.seconds}"
+        case GuardChanged(guard):
+            return f"isolation {guard.isolation}, network {guard.network.mode}, approvals: {guard.approvals.asked}"
+        case FilesSaved(snapshot, files, size):
+            return f"{snapshot[:12]}: {files} files changed, {size:,} bytes"
         case Paused() | Resumed():
             return ""
     return ""

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
+from workhand.cli import approve, words
 from workhand.cli import place as places
-from workhand.cli import words
+from workhand.cli.guarding import guard_from, guard_options
 from workhand.cli.settings import Settings, load
 from workhand.core.calls import stated
+from workhand.core.consent.asking import waiting
 from workhand.core.events import (
     Attachment,
     LimitsChanged,
@@ -25,16 +27,17 @@ from workhand.core.events import (
     Paused,
     Resumed,
     SessionEnded,
+    SessionStarted,
     UserSaid,
 )
 from workhand.core.log import Log
-from workhand.core.policy import Limits
+from workhand.core.policy import Guard, Limits
+from workhand.core.routing import in_force
 from workhand.errors import ConfigError
 
 if TYPE_CHECKING:
     from workhand.cli.view import View
     from workhand.cli.wiring import Opened
-    from workhand.sandbox.probe import Kind
     from workhand.store.sqlite import SqliteStore
 
 WAITING, LIMIT, STUCK, CANCELLED, PAUSED = 7, 8, 9, 10, 130
@@ -49,7 +52,7 @@ class Task:
     model: str | None
     workspace: Path | None
     attachments: tuple[Path, ...]
-    sandbox: Kind
+    guard: Guard
     limits: Limits
     steps_given: bool
     as_json: bool
@@ -61,13 +64,7 @@ class Task:
 @click.option("--model", help="provider:name, such as anthropic:NAME, openai:NAME, local; see `workhand models`.")
 @click.option("--workspace", type=click.Path(path_type=Path), help="Work in this directory instead of a fresh one.")
 @click.option("--attach", "attachments", multiple=True, type=click.Path(path_type=Path), help="Copy a file in.")
-@click.option(
-    "--sandbox",
-    default="auto",
-    type=click.Choice(["auto", "bubblewrap", "unsafe"]),
-    show_default=True,
-    help="The machine to work in; unsafe is a bare process of yours.",
-)
+@guard_options
 @click.option("--max-steps", type=click.IntRange(1), help="Answers of the model (default 300; 12 on local).")
 @click.option("--max-tokens", type=click.IntRange(1), help="Input and output tokens together.")
 @click.option("--max-cost", type=click.FloatRange(0.0, min_open=True), help="US dollars.")
@@ -85,11 +82,13 @@ def run_command(task: str | None, **options: Any) -> None:
     workhand run "Fix the failing test" --workspace . --max-cost 0.50
     git diff | workhand run --json - > events.jsonl
     """
+    settings = load()
+    guard = guard_from(settings, options)
     limits, given = _limits(Limits(), options), options["max_steps"] is not None
     for name in ("max_steps", "max_tokens", "max_cost", "max_time"):
         del options[name]
-    asked = Task(text=_task_text(task), limits=limits, steps_given=given, **options)
-    sys.exit(anyio.run(_run, load(), asked))
+    asked = Task(text=_task_text(task), guard=guard, limits=limits, steps_given=given, **options)
+    sys.exit(anyio.run(_run, settings, asked))
 
 
 @click.command("resume")
@@ -98,6 +97,7 @@ def run_command(task: str | None, **options: Any) -> None:
 @click.option("--max-tokens", type=click.IntRange(1), help="Raise the limit on tokens.")
 @click.option("--max-cost", type=click.FloatRange(0.0, min_open=True), help="Raise the limit on US dollars.")
 @click.option("--max-time", type=click.FloatRange(0.0, min_open=True), help="Raise the limit on seconds of work.")
+@guard_options
 @click.option("--json", "as_json", is_flag=True, help="One event a line on stdout.")
 def resume_command(session: str, as_json: bool, **options: Any) -> None:
     """Go on with a SESSION that was paused, interrupted, killed, or stopped at a limit.
@@ -105,6 +105,7 @@ def resume_command(session: str, as_json: bool, **options: Any) -> None:
     \b
     workhand resume 3fa9
     workhand resume 3fa9 --max-steps 600
+    workhand resume 3fa9 --network example.com
     """
     sys.exit(anyio.run(_resume, load(), session, options, as_json))
 
@@ -157,11 +158,14 @@ async def _run(settings: Settings, task: Task) -> int:
         policy = await wiring.new_policy(
             settings, name, model, seed=session, limits=task.limits, steps_given=task.steps_given
         )
-        place = places.make(settings, session, workspace=task.workspace, sandbox=task.sandbox)
+        policy = replace(policy, guard=task.guard)
+        place = places.make(settings, session, workspace=task.workspace)
         files = tuple(Attachment(f"attachments/{filename}", len(content)) for filename, content in contents)
         view = open_view(Log(), as_json=task.as_json)
         try:
-            async with wiring.open_session(store, session, place, policy, model, view) as opened:
+            async with wiring.open_session(
+                store, session, place, Log().then(SessionStarted(policy)), model, view
+            ) as opened:
                 sandbox = await opened.toolbox.machine()
                 for file, (_, content) in zip(files, contents, strict=True):
                     await sandbox.write(file.path, content)
@@ -186,13 +190,15 @@ async def _resume(settings: Settings, prefix: str, options: dict[str, Any], as_j
                 f"Session {row.id} is running in process {row.owner}; use `workhand say`, pause or cancel."
             )
         log = Log.of(await store.read(row.id))
+        known = in_force(log, log.policy).guard
+        await wiring.set_guard(store, row, guard_from(settings, options, known))
         current = log.latest(LimitsChanged)
         limits = current.limits if current else log.policy.limits
         if (raised := _limits(limits, options)) != limits:
             await store.post(row.id, LimitsChanged(raised))
         if not isinstance(log.entries[-1].event, SessionEnded):
             await store.post(row.id, Resumed())
-        return await _carry_on(settings, store, row.id, as_json)
+        return await carry_on(settings, store, row.id, as_json)
 
 
 async def _say(settings: Settings, prefix: str, text: str, later: bool, as_json: bool) -> int:
@@ -207,10 +213,10 @@ async def _say(settings: Settings, prefix: str, text: str, later: bool, as_json:
         if later:
             wiring.note(f"The message waits; `workhand resume {row.id}` goes on.")
             return 0
-        return await _carry_on(settings, store, row.id, as_json)
+        return await carry_on(settings, store, row.id, as_json)
 
 
-async def _carry_on(settings: Settings, store: SqliteStore, session: str, as_json: bool) -> int:
+async def carry_on(settings: Settings, store: SqliteStore, session: str, as_json: bool) -> int:
     from workhand.cli import wiring
     from workhand.cli.view import open_view
 
@@ -219,7 +225,7 @@ async def _carry_on(settings: Settings, store: SqliteStore, session: str, as_jso
     view = open_view(log, as_json=as_json)
     async with (
         wiring.open_router(settings, log.policy.model) as model,
-        wiring.open_session(store, session, place, log.policy, model, view) as opened,
+        wiring.open_session(store, session, place, log, model, view) as opened,
     ):
         _greet(view, session, place, opened, log.policy.model)
         return await _follow(settings, store, session, place, opened, view)
@@ -241,10 +247,8 @@ async def _follow(
             while True:
                 log = None
                 log = await opened.runtime.wake(session, owner=this_process())
-                answer = await _answer(view, asking) if _asks(log) and sys.stdin.isatty() else ""
-                if not answer:
+                if not (sys.stdin.isatty() and await _converse(settings, store, session, log, view, asking)):
                     break
-                await store.post(session, UserSaid(answer))
             group.cancel_scope.cancel()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is durable: what is left is to say how it stands
     learn(settings, Log.of(await store.read(session)), since=since)
@@ -283,10 +287,26 @@ async def _heed_interrupts(
             await store.post(session, Paused())
 
 
-async def _answer(view: View, asking: Asking) -> str:
-    """Let the person answer what the agent asked; nothing means later."""
+async def _converse(settings: Settings, store: SqliteStore, session: str, log: Log, view: View, asking: Asking) -> bool:
+    """Let the person answer what the session waits for; say whether it can go on."""
+    if question := waiting(log):
+        typed = await _typed(f"{approve.asked(question)} ▸ ", view, asking)
+        answer = approve.understood(typed, question)
+        if answer:
+            await approve.give(settings, store, session, question, answer)
+        elif typed:  # words instead of an answer are a no, and a message
+            await store.post(session, UserSaid(typed))
+        return bool(typed)
+    said = await _typed("you ▸ ", view, asking) if _asks(log) else ""
+    if said:
+        await store.post(session, UserSaid(said))
+    return bool(said)
+
+
+async def _typed(prompt: str, view: View, asking: Asking) -> str:
+    """Read a line from the person; nothing means later."""
     view.rest()
-    click.echo("you ▸ ", nl=False)
+    click.echo(prompt, nl=False)
     asking.now = True
     await anyio.wait_readable(sys.stdin.fileno())
     asking.now = False
@@ -320,6 +340,10 @@ def _report(log: Log, session: str, place: places.Place, view: View) -> int:
     if log.index(Paused) > log.index(UserSaid, Resumed):
         view.say(f"Session {session} is paused; `workhand resume {session}` goes on. {used}.")
         return PAUSED
+    if question := waiting(log):
+        view.say(f"Session {session} waits for your approval: {words.short(question.what)} ({question.why})")
+        view.say(f"`workhand approve {session}` allows it, `workhand deny {session}` forbids it. {used}.")
+        return WAITING
     view.say(f"Session {session} waits for you: `workhand say {session} TEXT`. {used}.")
     return WAITING
 
@@ -352,8 +376,8 @@ def delivered(log: Log, place: places.Place) -> list[Path]:
 def _greet(view: View, session: str, place: places.Place, opened: Opened, model: str) -> None:
     given = opened.toolbox.sandbox.capabilities if opened.toolbox.sandbox else None
     if given and given.isolation == "none":
-        view.say("WARNING: --sandbox unsafe: the agent runs as you, with your files and your network, unguarded.")
-    kind = f"{given.backend} ({given.isolation}, limits by {given.limits})" if given else place.sandbox
+        view.say("WARNING: --isolation none: the agent runs as you, with your files and your network, unguarded.")
+    kind = f"{given.backend} ({given.isolation}, limits by {given.limits})" if given else "none"
     view.say(f"session {session} · model {model} · sandbox {kind} · {place.workspace}")
 
 

@@ -13,11 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-from workhand.core import budget, compact, mask, plan, routing, schedule, variation
+from workhand.core import budget, calls, compact, excerpt, mask, plan, routing, schedule, variation
+from workhand.core.consent import asking
 from workhand.core.events import (
+    ApprovalAsked,
+    ApprovalGiven,
     Event,
+    GivenBack,
     LimitHit,
     LimitsChanged,
     ModelAnswered,
@@ -29,6 +33,7 @@ from workhand.core.events import (
     PlanChanged,
     Resumed,
     SessionEnded,
+    TakenOver,
     ToolCall,
     ToolReturned,
     ToolStarted,
@@ -41,6 +46,7 @@ from workhand.core.schedule import Summarize
 
 ATTEMPTS_MAX = 3  # of a repeatable tool that keeps being interrupted
 REPAIRABLE = ("ContextOverflow", "MalformedAnswer")  # failures of the model that need nobody
+ASKED_CHARS = 200  # of a call, when a person is asked about it
 LOOK_BACK = 200  # events: a model does not repeat what it no longer attends to
 
 NO_CALL = "Answer with exactly one tool call; to speak to the user, call message_info, message_ask or message_result."
@@ -98,6 +104,8 @@ def decide(log: Log, policy: Policy) -> Command:
         return Record((switch,))
     if rest := _at_rest(log):
         return rest
+    if question := _about_hosts(log):
+        return question
     if switches := routing.first_again(log, policy):
         return Record(switches)
     if limit := _limit(log, policy):
@@ -149,7 +157,50 @@ def _settle(call: ToolCall, log: Log, policy: Policy) -> Command:
         return Record((ToolReturned(call.id, Observation(refusal, refusal, ok=False), how="refused"),))
     if call.tool == plan.TOOL:
         return _plan(call, log, policy)
-    return RunTool(call)
+    return _permission(call, log, policy) or RunTool(call)
+
+
+def _permission(call: ToolCall, log: Log, policy: Policy) -> Command | None:
+    """Have a call approved where the rules want that; nothing stands in its way if there is no command."""
+    match asking.answer_to(call.id, log):
+        case ApprovalGiven(answer="no", rule=rule, by=by):
+            who = "The user did not allow it" if by == "user" else "Nobody is there to allow it"
+            return _not_run(call, f"Not run: {who} (rule {rule!r}). Find another way, or ask with message_ask.")
+        case ApprovalGiven():
+            return None
+        case ApprovalAsked():
+            return WaitForUser()
+    judged = asking.of_call(call, log, policy)
+    if judged.verdict == "allow":
+        return None
+    if judged.verdict == "deny":
+        return _not_run(call, f"Not run: rule {judged.rule!r} forbids it: {judged.why}")
+    question = asking.question(
+        call.id, judged, f"{call.tool} {excerpt.line(calls.telling(call), ASKED_CHARS)}".rstrip()
+    )
+    if policy.guard.approvals.asked == "person":
+        return Record((question,))
+    answer: Literal["once", "no"] = "once" if policy.guard.approvals.asked == "never" else "no"
+    return Record((question, ApprovalGiven(call.id, answer, judged.rule, judged.subject, "policy")))
+
+
+def _not_run(call: ToolCall, reason: str) -> Record:
+    return Record((ToolReturned(call.id, Observation(reason, reason, ok=False), how="refused"),))
+
+
+def _about_hosts(log: Log) -> Command | None:
+    """Ask a person about the hosts that the last action was refused, and tell the model what they said."""
+    given: list[ApprovalGiven] = []
+    for asked, contact in asking.refused_hosts(log):
+        match asking.answer_to(asked, log):
+            case None:
+                return Record((asking.host_question(asked, contact),))
+            case ApprovalAsked():
+                return WaitForUser()
+            case ApprovalGiven() as answer:
+                given.append(answer)
+    told = log.index(NoticeGiven, UserSaid) > log.index(ApprovalGiven)
+    return Record(tuple(map(asking.host_notice, given))) if given and not told else None
 
 
 def _refusal(call: ToolCall, spec: ToolSpec | None, log: Log, policy: Policy) -> str | None:
@@ -210,13 +261,17 @@ def _plan(call: ToolCall, log: Log, policy: Policy) -> Record:
 
 def _at_rest(log: Log) -> Command | None:
     """Say whether the session is over, paused, or waits for the user."""
-    resumed = raised = False
+    resumed = raised = left = False
     for event in log.newest_first():
         match event:
             case SessionEnded(reason):
                 return None if raised and reason == "limit" else Finished()
             case LimitsChanged():
                 raised = True
+            case GivenBack():
+                left = True
+            case TakenOver() if not left:
+                return WaitForUser()
             case Resumed():
                 resumed = True
             case Paused() if not resumed:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from workhand.core.canonical import ADDED
-from workhand.core.policy import Limits, Policy, Prices, Purpose
+from workhand.core.policy import Guard, Limits, Policy, Prices, Purpose
 
 FORMAT = 2
 """The version of the log format that this package writes."""
@@ -206,6 +206,80 @@ class SandboxOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class HostContacted:
+    """The machine turned to a host, and one rule decided what became of it: all like requests of one action."""
+
+    host: str
+    port: int
+    verdict: Literal["allowed", "refused"]
+    rule: str
+    reason: str = ""  # why it was refused, and what helps
+    what: str = ""  # the first of the requests: its method and path, without a query
+    requests: int = 1
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    asks: bool = False  # a person could allow what was refused
+    kind: Literal["HostContacted"] = "HostContacted"
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAsked:
+    """The session waits until a person says whether this may be done."""
+
+    id: str  # of the call; or of a host that was refused
+    what: str  # in one line
+    rule: str
+    subject: str  # what an answer that lasts would hold for
+    why: str
+    lasting: bool = True  # whether an answer may hold for more than this once
+    kind: Literal["ApprovalAsked"] = "ApprovalAsked"
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalGiven:
+    id: str
+    answer: Literal["once", "session", "always", "no"]
+    rule: str
+    subject: str
+    by: Literal["user", "policy"] = "user"
+    kind: Literal["ApprovalGiven"] = "ApprovalGiven"
+
+
+@dataclass(frozen=True, slots=True)
+class GuardChanged:
+    """From here on the session is kept from the world in this way."""
+
+    guard: Guard
+    kind: Literal["GuardChanged"] = "GuardChanged"
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """A person works in the session's machine."""
+
+    kind: Literal["TakenOver"] = "TakenOver"
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """The person has left the machine; ``shown`` is the last of what their terminal showed."""
+
+    shown: str
+    seconds: float
+    kind: Literal["GivenBack"] = "GivenBack"
+
+
+@dataclass(frozen=True, slots=True)
+class FilesSaved:
+    """The workspace, as it was here, can be had back under this name."""
+
+    snapshot: str
+    changed_files: int = 0
+    changed_bytes: int = 0
+    kind: Literal["FilesSaved"] = "FilesSaved"
+
+
+@dataclass(frozen=True, slots=True)
 class ToolStarted:
     """Written before a tool runs, so that a crash leaves a trace."""
 
@@ -323,6 +397,13 @@ Event: TypeAlias = (
     | ModelFailed
     | ModelSwitched
     | SandboxOpened
+    | HostContacted
+    | ApprovalAsked
+    | ApprovalGiven
+    | GuardChanged
+    | TakenOver
+    | GivenBack
+    | FilesSaved
     | ToolStarted
     | ToolReturned
     | PlanChanged

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from workhand.core.canonical import ADDED
+from workhand.core.consent.rules import Answer, Rule
 
 Effect: TypeAlias = Literal["pure", "idempotent", "effect"]
 
@@ -131,6 +132,46 @@ class Route:
     choices: tuple[Choice, ...]
 
 
+Isolation: TypeAlias = Literal["none", "namespace", "kernel", "vm"]
+"""How strongly a machine is kept from its host; the weakest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What a session's machine may reach, through a proxy on the host that reads everything.
+
+    ``allow`` means the hosts that are named; ``open`` every public host, subject to the rules.  A host is written
+    ``example.com``, ``*.example.com``, or with a port that is not its scheme's own.  An address that is not
+    public must be named, with its port.
+    """
+
+    mode: Literal["none", "allow", "open"] = "none"
+    hosts: tuple[str, ...] = ()
+    requests_max: int = 5_000
+    sent_bytes_max: int = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """When a person is asked before something is done, and what is done where nobody is there."""
+
+    rules: tuple[Rule, ...] = ()
+    asked: Literal["person", "deny", "never"] = (
+        "person"  # never: what would be asked is done, and what is denied is not
+    )
+    trust_after: int = 3  # like approvals in a session, after which an action that can be undone is no longer asked for
+    answers: tuple[Answer, ...] = ()  # given for every session
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """How a session is kept from the world, and the world from it."""
+
+    isolation: Isolation = "namespace"  # the least that the session accepts
+    network: Network = Network()
+    approvals: Approvals = Approvals()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     model: str  # "provider:name"
@@ -150,6 +191,7 @@ class Policy:
     reopen_rates: tuple[ReopenRate, ...] = field(default=(), metadata=ADDED)
     recite_errors: bool = field(default=False, metadata=ADDED)  # the last error that nothing has mended yet
     routes: tuple[Route, ...] = field(default=(), metadata=ADDED)  # one a purpose; that to act begins with ``model``
+    guard: Guard = field(default=Guard(), metadata=ADDED)
 
 
 TRIGGER_SHARE = 0.8  # of the pre-rot threshold or of what the window leaves, whichever is less

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from workhand.core.events import Event, ModelAnswered, SandboxOpened, ToolCall
+from workhand.core.consent.rules import Answer
+from workhand.core.events import Event, FilesSaved, HostContacted, ModelAnswered, SandboxOpened, ToolCall
 from workhand.core.log import Entry
 from workhand.core.mask import Mask
 from workhand.core.prompt import Prompt
@@ -33,8 +34,10 @@ class Retry:
     delay_s: float
 
 
-Watch: TypeAlias = Callable[[Delta | Retry | SandboxOpened], None]
-"""Where live output goes, and what the runtime writes into the log beside the outcome."""
+Live: TypeAlias = Delta | Retry | SandboxOpened | HostContacted
+"""What is said while something runs: output for people, and what the runtime writes into the log beside the outcome."""
+
+Watch: TypeAlias = Callable[[Live], None]
 
 
 class Model(Protocol):
@@ -65,6 +68,14 @@ class Toolbox(Protocol):
 
         Raises ``SandboxLost`` when the machine is gone.
         """
+        ...
+
+    def heed(self, answers: tuple[Answer, ...]) -> None:
+        """Let what people have allowed hold for whatever runs next."""
+        ...
+
+    async def save(self) -> FilesSaved | None:
+        """Save the workspace as it is, unless nothing has been done in it since the last time."""
         ...
 
     async def keep(self, path: str, content: bytes) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from workhand.core.events import ModelAnswered, ModelFailed, ModelSwitched, Resumed, UserSaid
+from workhand.core.events import GuardChanged, ModelAnswered, ModelFailed, ModelSwitched, Resumed, UserSaid
 from workhand.core.log import Log
 from workhand.core.policy import Choice, Policy, Purpose
 
@@ -32,7 +32,9 @@ def choices(policy: Policy, purpose: Purpose) -> tuple[Choice, ...]:
 
 
 def in_force(log: Log, policy: Policy) -> Policy:
-    """Give a policy with the model that acts now, its window and its prices."""
+    """Give a policy with the model that acts now, its window and its prices, and the guard that was set last."""
+    if changed := log.latest(GuardChanged):
+        policy = replace(policy, guard=changed.guard)
     chosen = _current(log, policy, "act")
     if log.index(ModelSwitched) < 0 and chosen.model == policy.model:
         return policy

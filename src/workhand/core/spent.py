@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workhand.core.events import (
+    ApprovalGiven,
     Event,
     Forked,
     HistorySummarized,
@@ -15,7 +16,7 @@ from workhand.core.events import (
     UserSaid,
 )
 
-_AFTER_A_WAIT = (UserSaid, Resumed, Forked, LimitsChanged)
+_AFTER_A_WAIT = (UserSaid, ApprovalGiven, Resumed, Forked, LimitsChanged)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import errno
 import json
 import os
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -168,6 +168,15 @@ class DaemonSandbox:
     def pid(self) -> int:
         """The process on the host that the sandbox ends with."""
         return self._wire.transport.get_pid()
+
+    @property
+    def doorway(self) -> Doorway:
+        """Where connections go in and out; terminals are opened here."""
+        return self._wire.doorway
+
+    def when_closed(self, clean_up: Callable[[], None]) -> None:
+        """Have something done once the machine is closed."""
+        self._resources.callback(clean_up)
 
     async def __aenter__(self) -> DaemonSandbox:
         return self

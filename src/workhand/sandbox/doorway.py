@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from workhand.sandbox.inside.tunnel import Tunnels
+from workhand.sandbox.inside.tunnel import SocketEnd, Tunnels
 from workhand.sandbox.spec import Door
 
 
@@ -23,6 +23,7 @@ class Doorway:
         self._send = send
         self._loop = asyncio.get_running_loop()
         self._tunnels = Tunnels(self._post, self._watch)
+        self._terminals = 0  # numbered downwards from -1: the inside numbers its own upwards
         self._closed = False
 
     def take(self, header: Mapping[str, Any], payload: bytes) -> None:
@@ -36,8 +37,19 @@ class Doorway:
             self._post(number, "reset", 0, b"")
         else:
             ours, theirs = socket.socketpair()
-            self._tunnels.enter(number, ours)
+            self._tunnels.enter(number, SocketEnd(ours))
             self._door(theirs)
+
+    def open_terminal(self, rows: int, columns: int) -> tuple[int, socket.socket]:
+        """Open a terminal inside: its number, and a socket that is its keyboard and its screen."""
+        self._terminals -= 1
+        ours, theirs = socket.socketpair()
+        self._tunnels.enter(self._terminals, SocketEnd(ours))
+        self.resize(self._terminals, rows, columns, event="terminal")
+        return self._terminals, theirs
+
+    def resize(self, terminal: int, rows: int, columns: int, *, event: str = "size") -> None:
+        self._send({"op": "terminal", "tunnel": terminal, "event": event, "rows": rows, "columns": columns}, b"")
 
     def close(self) -> None:
         """Close every connection, once."""

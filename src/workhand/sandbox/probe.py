@@ -1,8 +1,7 @@
 """Open a sandbox of a wanted kind, or say why there is none and what would help.
 
 Nothing is assumed from programs that exist or from kernel versions: a probe opens
-a sandbox and runs a command in it.  ``auto`` means the strongest kind that there
-is, and never the unsafe one.
+a sandbox and runs a command in it.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from workhand.sandbox.limits import SandboxLimits
 from workhand.sandbox.spec import MachineSpec
 from workhand.sandbox.unsafe import open_unsafe
 
-Kind: TypeAlias = Literal["auto", "bubblewrap", "unsafe"]
+Kind: TypeAlias = Literal["bubblewrap", "unsafe"]
 DEFAULT_LIMITS = SandboxLimits()
 
 SWITCHES = (  # a kernel setting, the value with which user namespaces are off, the value that helps
@@ -38,7 +37,7 @@ async def open_sandbox(kind: Kind, spec: MachineSpec) -> DaemonSandbox:
     Raises ``SandboxUnavailable`` with a remedy.
     """
     match kind:
-        case "auto" | "bubblewrap":
+        case "bubblewrap":
             try:
                 return await open_bubblewrap(spec)
             except SandboxUnavailable as error:
@@ -49,9 +48,7 @@ async def open_sandbox(kind: Kind, spec: MachineSpec) -> DaemonSandbox:
             assert_never(kind)
 
 
-async def probe(
-    kind: Kind = "auto", *, limits: SandboxLimits = DEFAULT_LIMITS, timeout_s: float = 20.0
-) -> Capabilities | str:
+async def probe(kind: Kind, *, limits: SandboxLimits = DEFAULT_LIMITS, timeout_s: float = 20.0) -> Capabilities | str:
     """Open a sandbox and run a command in it: what it really gives, or one sentence why not and what to do."""
     try:
         with tempfile.TemporaryDirectory(prefix="workhand-probe-", ignore_cleanup_errors=True) as workspace:

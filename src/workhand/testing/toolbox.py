@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from workhand.core.consent.rules import Answer
 from workhand.core.canonical import digest
-from workhand.core.events import ToolCall
+from workhand.core.events import FilesSaved, ToolCall
 from workhand.core.ports import Outcome, Watch
 
 
@@ -22,11 +23,18 @@ class LedgerToolbox:
     during: Callable[[ToolCall, Watch], Awaitable[None]] = _nothing
     ledger: list[str] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
+    heeded: tuple[Answer, ...] = ()
 
     async def run(self, call: ToolCall, watch: Watch) -> Outcome:
         self.ledger.append(call.id)
         await self.during(call, watch)
         return self.reply(call)
+
+    def heed(self, answers: tuple[Answer, ...]) -> None:
+        self.heeded = answers
+
+    async def save(self) -> FilesSaved | None:
+        return None
 
     async def keep(self, path: str, content: bytes) -> None:
         self.files[path] = content

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeAlias
+from dataclasses import replace
+from typing import Protocol, TypeAlias
 
-from workhand.core.events import SandboxOpened, ToolCall
+from workhand.core.consent.rules import Answer
+from workhand.core.events import FilesSaved, HostContacted, SandboxOpened, ToolCall
 from workhand.core.policy import Policy
 from workhand.core.ports import Outcome, Sandbox, Watch
 from workhand.errors import SandboxError, SandboxLost
@@ -22,16 +24,43 @@ from workhand.tools.folder import Folder
 from workhand.tools.message import Deliver
 
 OpenSandbox: TypeAlias = Callable[[], Awaitable[Sandbox]]
+REFUSALS_MAX = 5  # that are told with one result
+READING = (file.FileRead, file.FileFind, shell.ShellView, message.MessageResult)
+
+
+class Surroundings(Protocol):
+    """What is around a machine on the host: its way out, and a memory of its files."""
+
+    def heed(self, answers: tuple[Answer, ...]) -> None:
+        """Let what people have allowed hold from here on."""
+        ...
+
+    def contacts(self) -> tuple[HostContacted, ...]:
+        """Give what the machine has turned to since the last time, and take it off the list."""
+        ...
+
+    async def save(self) -> FilesSaved | None:
+        """Save the workspace; give nothing where that is not wanted, or nothing has changed."""
+        ...
 
 
 class SandboxToolbox:
     """The level-1 functions over one session's machine, and the folder of what is kept for the model there."""
 
-    def __init__(self, policy: Policy, open_sandbox: OpenSandbox, deliver: Deliver, folder: Folder) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        open_sandbox: OpenSandbox,
+        deliver: Deliver,
+        folder: Folder,
+        surroundings: Surroundings | None = None,
+    ) -> None:
         self.policy = policy
         self.open_sandbox = open_sandbox
         self.deliver = deliver
         self.folder = folder
+        self.surroundings = surroundings
+        self.touched = True  # whether the workspace may have changed since it was saved
         self.sandbox: Sandbox | None = None
         self.announced = False
 
@@ -48,8 +77,9 @@ class SandboxToolbox:
             given = sandbox.capabilities
             watch(SandboxOpened(given.backend, given.isolation, given.limits))
             self.announced = True
+        self.touched = self.touched or not isinstance(asked, READING)
         try:
-            return await self.perform(asked, sandbox, watch)
+            return self.with_contacts(await self.perform(asked, sandbox, watch), watch)
         except SandboxLost:
             self.sandbox = None
             raise
@@ -61,6 +91,31 @@ class SandboxToolbox:
         except Exception:
             trace = traceback.format_exc(limit=-4)
             return Outcome(trace, f"{call.tool}: failed inside the tool", ok=False)
+
+    def with_contacts(self, outcome: Outcome, watch: Watch) -> Outcome:
+        """Report what the machine turned to, and tell the model what of it was refused."""
+        found = self.surroundings.contacts() if self.surroundings is not None else ()
+        for contact in found:
+            watch(contact)
+        refused = [
+            f"[refused by rule {each.rule!r}: {each.what} at {each.host}: {each.reason}]"
+            for each in found
+            if each.verdict == "refused"
+        ]
+        if not refused:
+            return outcome
+        more = [f"[and {len(refused) - REFUSALS_MAX} more]"] if len(refused) > REFUSALS_MAX else []
+        return replace(outcome, head="\n".join([outcome.head, *refused[:REFUSALS_MAX], *more]))
+
+    def heed(self, answers: tuple[Answer, ...]) -> None:
+        if self.surroundings is not None:
+            self.surroundings.heed(answers)
+
+    async def save(self) -> FilesSaved | None:
+        if self.surroundings is None or not self.touched:
+            return None
+        self.touched = False
+        return await self.surroundings.save()
 
     async def machine(self) -> Sandbox:
         """Give the session's machine, opening it if there is none.  Raises ``SandboxUnavailable``."""

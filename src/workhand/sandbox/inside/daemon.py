@@ -18,6 +18,7 @@ from .command import Command
 from .files import describe, digest_file, read_file, write_file
 from .shell import Shell
 from .streams import CHUNK_BYTES, NEVER, refuse
+from .terminal import TerminalEnd
 from .tunnel import Tunnels
 
 TYPE_CHECKING = False  # and not typing's: importing it takes longer than most of what follows
@@ -206,6 +207,19 @@ class Daemon:
 
     def do_tunnel(self, request: Header, payload: bytes) -> None:
         self.tunnels.take(request["tunnel"], request["event"], request["count"], payload)
+
+    def do_terminal(self, request: Header, payload: bytes) -> None:
+        number, rows, columns = request["tunnel"], request["rows"], request["columns"]
+        if request["event"] == "size":
+            tunnel = self.tunnels.open.get(number)
+            if tunnel is not None and not tunnel.closed and isinstance(tunnel.end, TerminalEnd):
+                tunnel.end.resize(rows, columns)
+            return
+        try:
+            end = TerminalEnd(rows, columns)
+        except OSError:  # There is no bash, or no process may be added.
+            return self._post(number, "reset", 0, b"")
+        self.tunnels.enter(number, end)
 
     def do_read(self, request: Header, payload: bytes) -> None:
         self.send({"id": request["id"]}, read_file(request["path"], request["offset"], request["bytes_max"]))

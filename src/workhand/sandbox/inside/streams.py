@@ -75,10 +75,16 @@ def refuse(code: int, path: str | None = None) -> OSError:
     return OSError(code, os.strerror(code), path)
 
 
-def spawn(argv: list[str], file_actions: list[tuple[Any, ...]]) -> int:
+def spawn(argv: list[str], file_actions: list[tuple[Any, ...]], **environment: str) -> int:
     """Start a program as the leader of a session, and so of a process group, of its own."""
     return os.posix_spawnp(
-        argv[0], argv, os.environ, file_actions=file_actions, setsid=True, setsigdef=RESET_SIGNALS, setsigmask=()
+        argv[0],
+        argv,
+        {**os.environ, **environment},
+        file_actions=file_actions,
+        setsid=True,
+        setsigdef=RESET_SIGNALS,
+        setsigmask=(),
     )
 
 

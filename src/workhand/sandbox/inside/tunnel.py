@@ -1,9 +1,10 @@
 """Carry connections over the wire: both of its ends are here, so that they cannot disagree.
 
 Inside, a listener on the loopback opens a tunnel for each connection; outside, each tunnel
-is one end of a pair of sockets.  What a socket brings becomes frames, and frames are written
-to the socket.  Each side sends at most ``WINDOW_BYTES`` that the other has not yet written
-out, so a slow reader holds up its own connection and nothing else.
+is one end of a pair of sockets.  A terminal is a tunnel, too, which the outside opens.  What a
+socket brings becomes frames, and frames are written to the socket.  Each side sends at most
+``WINDOW_BYTES`` that the other has not yet written out, so a slow reader holds up its own
+connection and nothing else.
 """
 
 from __future__ import annotations
@@ -14,9 +15,17 @@ import socket
 TYPE_CHECKING = False  # and not typing's: importing it takes longer than most of what follows
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Protocol
 
     Post = Callable[[int, str, int, bytes], None]  # tunnel, event, count of bytes, payload
+
+    class End(Protocol):
+        def fileno(self) -> int: ...
+        def receive(self, size: int, /) -> bytes: ...
+        def send(self, content: bytes | bytearray, /) -> int: ...
+        def finish(self) -> None: ...
+        def close(self) -> None: ...
+
     Watch = Callable[[int, Callable[[], Any], int], None]  # descriptor, what to do, events; none: stop
 
 CHUNK_BYTES = 1 << 16
@@ -25,13 +34,28 @@ TUNNELS_MAX = 128
 BACKLOG = 64
 
 
-class Tunnel:
-    """One connection: a socket at this end, frames to the other."""
+class SocketEnd:
+    """A socket as the end of a tunnel."""
 
-    def __init__(self, number: int, sock: socket.socket, post: Post, watch: Watch) -> None:
+    def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
-        self.number = number
         self.sock = sock
+        self.fileno = sock.fileno
+        self.receive = sock.recv
+        self.send = sock.send
+        self.close = sock.close
+
+    def finish(self) -> None:
+        """Say that nothing more will be sent."""
+        self.sock.shutdown(socket.SHUT_WR)
+
+
+class Tunnel:
+    """One connection: a socket or a terminal at this end, frames to the other."""
+
+    def __init__(self, number: int, end: End, post: Post, watch: Watch) -> None:
+        self.number = number
+        self.end = end
         self.post = post
         self.watch = watch
         self.credit = WINDOW_BYTES  # what may be sent to the other side
@@ -61,8 +85,8 @@ class Tunnel:
         if self.closed:
             return
         self.closed = True
-        self.watch(self.sock.fileno(), self._ready, 0)
-        self.sock.close()
+        self.watch(self.end.fileno(), self._ready, 0)
+        self.end.close()
         if tell:
             self.post(self.number, "reset", 0, b"")
 
@@ -75,7 +99,7 @@ class Tunnel:
         if self.closed or self.read_ended or not self.credit:
             return
         try:
-            chunk = self.sock.recv(min(CHUNK_BYTES, self.credit))
+            chunk = self.end.receive(min(CHUNK_BYTES, self.credit))
         except BlockingIOError:
             return
         except OSError:  # The other end is gone, with what it had still to say.
@@ -94,7 +118,7 @@ class Tunnel:
         written = 0
         try:
             while self.waiting:
-                sent = self.sock.send(self.waiting[:CHUNK_BYTES])
+                sent = self.end.send(self.waiting[:CHUNK_BYTES])
                 del self.waiting[:sent]
                 written += sent
         except BlockingIOError:
@@ -111,7 +135,7 @@ class Tunnel:
 
     def _shut(self) -> None:
         try:
-            self.sock.shutdown(socket.SHUT_WR)
+            self.end.finish()
         except OSError:  # The other end closed it first.
             self.close(tell=False)
 
@@ -122,7 +146,7 @@ class Tunnel:
             return self.close(tell=False)
         wanted = selectors.EVENT_READ if self.credit and not self.read_ended else 0
         wanted |= selectors.EVENT_WRITE if self.waiting else 0
-        self.watch(self.sock.fileno(), self._ready, wanted)
+        self.watch(self.end.fileno(), self._ready, wanted)
         return None
 
 
@@ -154,13 +178,13 @@ class Tunnels:
             return sock.close()
         self.opened += 1
         self.post(self.opened, "open", 0, b"")
-        self.open[self.opened] = Tunnel(self.opened, sock, self.post, self.watch)
+        self.open[self.opened] = Tunnel(self.opened, SocketEnd(sock), self.post, self.watch)
         return None
 
-    def enter(self, number: int, sock: socket.socket) -> None:
-        """Begin this end of a tunnel that the other end has opened."""
+    def enter(self, number: int, end: End) -> None:
+        """Begin this end of a tunnel that the other end has opened, or is about to."""
         self._forget()
-        self.open[number] = Tunnel(number, sock, self.post, self.watch)
+        self.open[number] = Tunnel(number, end, self.post, self.watch)
 
     def full(self) -> bool:
         self._forget()

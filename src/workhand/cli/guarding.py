@@ -1,0 +1,108 @@
+"""How a session is to be guarded: options, settings and files, made one value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+import click
+
+from workhand.cli.settings import Settings
+from workhand.core.policy import Approvals, Guard, Isolation, Network
+from workhand.errors import ConfigError
+
+if TYPE_CHECKING:
+    from workhand.guard.answers import Remembered
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?|\[[0-9a-f:.]+\](:\d{1,5})?")
+
+isolation_option = click.option(
+    "--isolation",
+    type=click.Choice(list(reversed(get_args(Isolation)))),
+    help="The least isolation to accept (default namespace); none is a bare process of yours.",
+)
+network_option = click.option(
+    "--network",
+    metavar="none|open|HOST,...",
+    help="What the machine may reach, through a proxy that inspects it (default none).",
+)
+approve_option = click.option(
+    "--approve",
+    metavar="FILE|deny|never-ask",
+    help="Where nobody can be asked: rules from FILE, a no to every question, or no questions.",
+)
+
+
+def guard_options(command: F) -> F:
+    """Add the options that say how a session is guarded."""
+    for option in (approve_option, network_option, isolation_option):
+        command = option(command)
+    return command
+
+
+def guard_from(settings: Settings, options: dict[str, Any], known: Guard | None = None) -> Guard:
+    """Take the guard's options out of ``options``; where one was not given, what is known or set holds.
+
+    Raises ``ConfigError`` for a value that cannot be used.
+    """
+    isolation, network, approve = (options.pop(name) for name in ("isolation", "network", "approve"))
+    guard = known or guard_set(settings)
+    if known is not None:
+        guard = replace(guard, approvals=replace(guard.approvals, answers=remembered(settings).answers()))
+    if isolation is not None:
+        guard = replace(guard, isolation=isolation)
+    if network is not None:
+        guard = replace(guard, network=network_from(network))
+    return guard if approve is None else replace(guard, approvals=_asked(approve, guard.approvals, settings))
+
+
+def guard_set(settings: Settings) -> Guard:
+    """Give the guard that the settings ask for."""
+    return Guard(settings.isolation, network_from(settings.network), approvals(settings))
+
+
+def network_from(text: str) -> Network:
+    """Read ``none``, ``open``, or hosts with commas between them."""
+    if text in ("none", ""):
+        return Network()
+    if text == "open":
+        return Network("open")
+    hosts = tuple(each.strip().lower() for each in text.split(",") if each.strip())
+    for host in hosts:
+        if not HOST.fullmatch(host):
+            raise ConfigError(
+                f"The network {host!r} is not a host; give none, open, or hosts such as example.com, *.example.com "
+                "or 127.0.0.1:8000, with commas between them."
+            )
+    return Network("allow", hosts)
+
+
+def _asked(approve: str, known: Approvals, settings: Settings) -> Approvals:
+    if approve == "deny":
+        return replace(known, asked="deny")
+    if approve == "never-ask":
+        return replace(known, asked="never")
+    return replace(approvals(settings, Path(approve)), asked="deny")
+
+
+def approvals(settings: Settings, file: Path | None = None) -> Approvals:
+    """Give the rules of a file, or those that are set, or the defaults, with the answers that hold everywhere."""
+    from workhand.guard.ruleset import RuleSet, load
+
+    chosen = file or settings.approvals
+    if chosen is not None and file is None and settings.file is not None:
+        chosen = settings.file.parent / chosen.expanduser()
+    rules = load(chosen) if chosen is not None else RuleSet()
+    return Approvals(rules.rules, trust_after=rules.trust_after, answers=remembered(settings).answers())
+
+
+def remembered(settings: Settings) -> Remembered:
+    """Give the answers that the person has given for every session."""
+    from workhand.guard.answers import Remembered
+
+    return Remembered(settings.home / "answers.json")

@@ -1,0 +1,105 @@
+"""Whether a person must be asked, read from the log.
+
+A call is judged before it runs.  What a machine tries to reach is judged by the proxy while a call
+runs; where a person could allow what was refused, they are asked once the call is over, and the model
+is told what they said.  Waiting for an answer is a session at rest: it costs nothing.
+"""
+
+from __future__ import annotations
+
+from workhand.core.consent.action import action_of
+from workhand.core.consent.judge import Judgement, judge
+from workhand.core.consent.rules import Answer
+from workhand.core.events import (
+    ApprovalAsked,
+    ApprovalGiven,
+    HostContacted,
+    ModelAnswered,
+    NoticeGiven,
+    SessionEnded,
+    ToolCall,
+    ToolReturned,
+    UserSaid,
+)
+from workhand.core.log import Entry, Log
+from workhand.core.policy import Policy
+
+HOSTS_MAX = 3  # that are asked for after one action; the rest is asked for when it is tried again
+
+
+def of_call(call: ToolCall, log: Log, policy: Policy) -> Judgement:
+    """Judge a call by the session's rules and the answers that hold in it."""
+    approvals = policy.guard.approvals
+    return judge(action_of(call), approvals.rules, answers(log, policy), approvals.trust_after)
+
+
+def answers(log: Log, policy: Policy) -> tuple[Answer, ...]:
+    """Give the answers that hold: those for every session, and those that were given in this one."""
+    given = log.fold(_Given, _Given)
+    return (*policy.guard.approvals.answers, *given.here, *given.host_once)
+
+
+def answer_to(asked: str, log: Log) -> ApprovalAsked | ApprovalGiven | None:
+    """Give the answer to a question, or the question while it waits for one, or nothing if it was not asked.
+
+    Words instead of an answer are a no.
+    """
+    question: ApprovalAsked | None = None
+    for event in log.since(ModelAnswered):
+        match event:
+            case ApprovalAsked(id=found) if found == asked:
+                question = event
+            case ApprovalGiven(id=found) if found == asked:
+                return event
+            case UserSaid() | SessionEnded() if question is not None:
+                return ApprovalGiven(asked, "no", question.rule, question.subject)
+    return question
+
+
+def waiting(log: Log) -> ApprovalAsked | None:
+    """Give the question that waits for an answer."""
+    question = log.latest(ApprovalAsked)
+    found = answer_to(question.id, log) if question is not None else None
+    return found if isinstance(found, ApprovalAsked) else None
+
+
+def question(asked: str, judged: Judgement, what: str) -> ApprovalAsked:
+    return ApprovalAsked(asked, what, judged.rule, judged.subject, judged.why, lasting=not judged.irreversible)
+
+
+def refused_hosts(log: Log) -> tuple[tuple[str, HostContacted], ...]:
+    """Give what the last action was refused and a person could allow, with the names of the questions."""
+    position = log.entries[log.index(ModelAnswered)].position if ModelAnswered in log.last else 0
+    found = {event.host: event for event in log.since(ModelAnswered) if isinstance(event, HostContacted) and event.asks}
+    return tuple((f"h{position}:{host}", event) for host, event in list(found.items())[:HOSTS_MAX])
+
+
+def host_question(asked: str, contact: HostContacted) -> ApprovalAsked:
+    return ApprovalAsked(asked, f"{contact.what} at {contact.host}".strip(), contact.rule, contact.host, contact.reason)
+
+
+def host_notice(given: ApprovalGiven) -> NoticeGiven:
+    """Tell the model what a person said of a host."""
+    if given.answer == "no":
+        return NoticeGiven(f"The user does not allow requests to {given.subject}: go on without it.")
+    return NoticeGiven(f"The user allows requests to {given.subject}: what was refused can be done again.")
+
+
+class _Given:
+    """The answers in a log, as far as it has been read.
+
+    A host that is allowed once is allowed until the next action is over.
+    """
+
+    def __init__(self) -> None:
+        self.here: list[Answer] = []
+        self.host_once: list[Answer] = []
+
+    def take(self, entry: Entry) -> None:
+        match entry.event:
+            case ToolReturned(how="ran"):
+                self.host_once.clear()
+            case ApprovalGiven(asked, answer, rule, subject, by="user"):
+                scope = answer if answer in ("session", "always") else "once"
+                found = Answer(rule, subject, scope, allowed=answer != "no")
+                (self.host_once if asked.startswith("h") and scope == "once" else self.here).append(found)

@@ -1,0 +1,161 @@
+"""A person is asked once, waited for at no cost, and heard."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.core.playbook import ANYTHING, BEGUN, POLICY, SPEAKING, Part, answered, call, log, returned
+from workhand.core.consent import asking
+from workhand.core.consent.rules import Answer, Rule
+from workhand.core.decide import AskModel, Command, Finished, Record, RunTool, WaitForUser, decide
+from workhand.core.events import (
+    ApprovalAsked,
+    ApprovalGiven,
+    GivenBack,
+    GuardChanged,
+    HostContacted,
+    NoticeGiven,
+    Observation,
+    SessionEnded,
+    TakenOver,
+    ToolReturned,
+    ToolStarted,
+    UserSaid,
+)
+from workhand.core.policy import Approvals, Guard
+from workhand.core.routing import in_force
+
+PUSH = call("c9", "shell_run", '{"command":"git push"}')
+RULES = (
+    Rule("push", "ask", commands=("git push",), why="It publishes."),
+    Rule("erase", "ask", commands=("mkfs",), irreversible=True, why="It erases."),
+    Rule("never", "deny", commands=("halt",), why="It stops."),
+)
+GUARDED = replace(POLICY, guard=Guard(approvals=Approvals(RULES, trust_after=2)))
+ASKED = ApprovalAsked("c9", "shell_run git push", "push", "git push", "It publishes.")
+YES = ApprovalGiven("c9", "once", "push", "git push")
+NO = ApprovalGiven("c9", "no", "push", "git push")
+REFUSED = HostContacted("a.example", 443, "refused", "first-contact", "It is new.", "GET /", asks=True)
+OTHER = replace(REFUSED, host="b.example")
+RAN = (answered(call("c9", "shell_run")), ToolStarted("c9"))
+
+
+def not_run(reason: str) -> Record:
+    return Record((ToolReturned("c9", Observation(reason, reason, ok=False), how="refused"),))
+
+
+USER_SAID_NO = not_run("Not run: The user did not allow it (rule 'push'). Find another way, or ask with message_ask.")
+HOST_ASKED = ApprovalAsked("h5:a.example", "GET / at a.example", "first-contact", "a.example", "It is new.")
+HOST_YES = ApprovalGiven("h5:a.example", "session", "first-contact", "a.example")
+
+
+@pytest.mark.parametrize(
+    ("playbook", "command"),
+    [
+        pytest.param((), Record((ASKED,)), id="a person is asked"),
+        pytest.param((ASKED,), WaitForUser(), id="and waited for"),
+        pytest.param((ASKED, YES), RunTool(PUSH), id="a yes runs the call"),
+        pytest.param((ASKED, NO), USER_SAID_NO, id="a no does not"),
+        pytest.param((ASKED, UserSaid("Wait.")), USER_SAID_NO, id="words are a no"),
+        pytest.param((ASKED, SessionEnded("cancelled")), USER_SAID_NO, id="so is an end"),
+        pytest.param((ASKED, YES, UserSaid("And then?")), RunTool(PUSH), id="words after a yes change nothing"),
+        pytest.param((ASKED, TakenOver(), GivenBack("", 1.0)), WaitForUser(), id="a visit is no answer"),
+    ],
+)
+def test_a_call_waits_for_a_person(playbook: tuple[Part, ...], command: Command) -> None:
+    assert decide(log(*BEGUN, answered(PUSH), *playbook, policy=GUARDED), GUARDED) == command
+
+
+@pytest.mark.parametrize(
+    ("asked", "command", "expected"),
+    [
+        ("never", "git push", Record((ASKED, replace(YES, by="policy")))),
+        ("deny", "git push", Record((ASKED, replace(NO, by="policy")))),
+        ("never", "halt", not_run("Not run: rule 'never' forbids it: It stops.")),
+        ("person", "halt", not_run("Not run: rule 'never' forbids it: It stops.")),
+        ("deny", "make", RunTool(call("c9", "shell_run", '{"command":"make"}'))),
+    ],
+)
+def test_where_nobody_is_there_the_policy_answers(asked: str, command: str, expected: Command) -> None:
+    guard = Guard(approvals=Approvals(RULES, asked))  # type: ignore[arg-type]  # one of the literals
+    policy = replace(POLICY, guard=guard)
+    made = call("c9", "shell_run", f'{{"command":"{command}"}}')
+    assert decide(log(*BEGUN, answered(made), policy=policy), policy) == expected
+
+
+def test_what_the_policy_forbade_is_told_apart_from_what_a_person_did() -> None:
+    denied = log(*BEGUN, answered(PUSH), ASKED, replace(NO, by="policy"), policy=GUARDED)
+    told = "Not run: Nobody is there to allow it (rule 'push'). Find another way, or ask with message_ask."
+    assert decide(denied, GUARDED) == not_run(told)
+
+
+def approved(number: int, answer: str = "once") -> tuple[Part, ...]:
+    made = call(f"c{number}", "shell_run", '{"command":"git push"}')
+    given = ApprovalGiven(made.id, answer, "push", "git push")  # type: ignore[arg-type]  # one of the literals
+    return (answered(made), replace(ASKED, id=made.id), given, ToolStarted(made.id), returned(made.id))
+
+
+@pytest.mark.parametrize(
+    ("before", "runs"),
+    [
+        (approved(1), False),
+        ((*approved(1), *approved(2)), True),
+        ((*approved(1), *approved(2), *approved(3, "no")), False),
+        (approved(1, "session"), True),
+    ],
+)
+def test_trust_grows_within_a_session(before: tuple[Part, ...], runs: bool) -> None:
+    command = decide(log(*BEGUN, *before, answered(PUSH), policy=GUARDED), GUARDED)
+    assert command == (RunTool(PUSH) if runs else Record((ASKED,)))
+
+
+def test_answers_for_every_session_hold_from_when_the_guard_changed() -> None:
+    remembered = Guard(approvals=Approvals(RULES, answers=(Answer("push", "git push", "always"),)))
+    begun = log(*BEGUN, GuardChanged(remembered), answered(PUSH), policy=GUARDED)
+    assert decide(begun, in_force(begun, GUARDED)) == RunTool(PUSH)
+
+
+def test_what_cannot_be_undone_gets_no_lasting_answer() -> None:
+    erase = call("c9", "shell_run", '{"command":"mkfs /dev/x"}')
+    command = decide(log(*BEGUN, answered(erase), policy=GUARDED), GUARDED)
+    assert command == Record((ApprovalAsked("c9", "shell_run mkfs /dev/x", "erase", "mkfs", "It erases.", False),))
+
+
+@pytest.mark.parametrize(
+    ("playbook", "command"),
+    [
+        pytest.param((), Record((HOST_ASKED,)), id="a person is asked about a host"),
+        pytest.param((HOST_ASKED,), WaitForUser(), id="and waited for"),
+        pytest.param((HOST_ASKED, HOST_YES), Record((asking.host_notice(HOST_YES),)), id="the model is told"),
+        pytest.param((HOST_ASKED, HOST_YES, NoticeGiven("")), AskModel(ANYTHING), id="once"),
+        pytest.param((HOST_ASKED, UserSaid("No.")), AskModel(SPEAKING), id="words are a no, and heard"),
+        pytest.param((HOST_ASKED, SessionEnded("cancelled")), Finished(), id="an end is an end"),
+    ],
+)
+def test_a_host_that_was_refused_is_asked_about(playbook: tuple[Part, ...], command: Command) -> None:
+    begun = log(*BEGUN, *RAN, REFUSED, returned("c9"), *playbook, policy=GUARDED)
+    assert decide(begun, GUARDED) == command
+
+
+def test_an_allowed_host_and_one_that_no_person_could_allow_are_not_asked_about() -> None:
+    silent = (replace(REFUSED, asks=False), replace(REFUSED, verdict="allowed", asks=False))
+    assert isinstance(decide(log(*BEGUN, *RAN, *silent, returned("c9"), policy=GUARDED), GUARDED), AskModel)
+
+
+@pytest.mark.parametrize(
+    ("answer", "after", "held"),
+    [("once", (), 1), ("once", (answered(PUSH), returned("c9")), 0), ("session", (answered(PUSH), returned("c9")), 1)],
+)
+def test_a_host_that_is_allowed_once_is_allowed_for_one_action(answer: str, after: tuple[Part, ...], held: int) -> None:
+    given = replace(HOST_YES, answer=answer)  # type: ignore[arg-type]  # one of the literals
+    begun = log(*BEGUN, *RAN, REFUSED, returned("c9"), HOST_ASKED, given, *after, policy=GUARDED)
+    assert len(asking.answers(begun, GUARDED)) == held
+
+
+def test_the_agent_waits_while_a_person_has_the_machine() -> None:
+    begun = (*BEGUN, answered(PUSH), returned("c9"))
+    assert decide(log(*begun, TakenOver()), POLICY) == WaitForUser()
+    assert isinstance(decide(log(*begun, TakenOver(), GivenBack("", 1.0)), POLICY), AskModel)
+    assert decide(log(*begun, SessionEnded("answered"), TakenOver(), GivenBack("", 1.0)), POLICY) == Finished()
