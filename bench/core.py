@@ -33,7 +33,6 @@ from workhand.core.consent.rules import Answer
 from workhand.core.decide import decide
 from workhand.core.events import (
     Event,
-    FilesSaved,
     ModelAnswered,
     Observation,
     Phase,
@@ -178,9 +177,6 @@ class FakeToolbox:
 
     def heed(self, answers: tuple[Answer, ...]) -> None:
         pass
-
-    async def save(self) -> FilesSaved | None:
-        return None
 
     async def keep(self, path: str, content: bytes) -> None:
         self.digests[path] = digest(content)

@@ -18,7 +18,6 @@ from workhand.core.events import (
     ApprovalGiven,
     Attachment,
     Event,
-    FilesSaved,
     Forked,
     GivenBack,
     Goal,
@@ -191,7 +190,6 @@ EVENTS: tuple[Event, ...] = (
     ApprovalGiven("h40:example.com", "session", "first-contact", "example.com"),
     TakenOver(),
     GivenBack("$ ls\na.txt", 12.5),
-    FilesSaved("5f2c", 3, 4_096),
 )
 RECORD = tuple(Entry(position, 1_700_000_000.0 + position / 8, event) for position, event in enumerate(EVENTS))
 

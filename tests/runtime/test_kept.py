@@ -14,7 +14,6 @@ from tests.runtime.worlds import World
 from workhand.core.canonical import Json, digest
 from workhand.core.consent.rules import Answer
 from workhand.core.events import (
-    FilesSaved,
     HistorySummarized,
     ModelAnswered,
     Paused,
@@ -169,9 +168,6 @@ class Counting:
         return Outcome("no", "shell_run: no", ok=False) if call.tool == "shell_run" else reply(call)
 
     def heed(self, answers: tuple[Answer, ...]) -> None:
-        return None
-
-    async def save(self) -> FilesSaved | None:
         return None
 
     async def keep(self, path: str, content: bytes) -> None:

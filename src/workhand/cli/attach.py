@@ -42,7 +42,7 @@ async def attach_to(settings: Settings, prefix: str) -> None:
         if row.status == "running" and wiring.lives(row.owner):
             return await visit(terminal_of(row.id))
         place, log = places.find(settings, row.id), Log.of(await store.read(row.id))
-        async with wiring.open_toolbox(store, row.id, place, log) as toolbox:
+        async with wiring.open_toolbox(settings, store, row.id, place, log) as toolbox:
             await toolbox.machine()
             await visit(terminal_of(row.id))
         wiring.note(f"You have left the machine; `workhand resume {row.id}` goes on.")

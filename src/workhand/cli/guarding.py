@@ -77,7 +77,7 @@ def network_from(text: str) -> Network:
         if not HOST.fullmatch(host):
             raise ConfigError(
                 f"The network {host!r} is not a host; give none, open, or hosts such as example.com, *.example.com "
-                "or 127.0.0.1:8000, with commas between them."
+                "or host.internal:8000 (a port of this computer), with commas between them."
             )
     return Network("allow", hosts)
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 import click
 
-from workhand.cli.guarding import isolation_option
-from workhand.cli.settings import load
+from workhand.cli.guarding import guard_set, isolation_option, network_from, network_option
+from workhand.cli.settings import Settings, load
 from workhand.core import canonical
 from workhand.errors import ConfigError, SandboxUnavailable
 
 if TYPE_CHECKING:
-    from workhand.core.policy import Isolation
+    from workhand.core.policy import Guard, Isolation
     from workhand.core.ports import Capabilities
     from workhand.sandbox.register import OpenMachine
 
@@ -29,7 +29,6 @@ TIMED_OUT = 124
 class Wanted:
     """What ``exec`` was asked for."""
 
-    isolation: Isolation
     workspace: Path | None
     timeout_s: float
     command: tuple[str, ...]
@@ -56,6 +55,7 @@ def probe_command(isolation: Isolation | None, as_json: bool) -> None:
 
 @sandbox_command.command("exec", context_settings={"ignore_unknown_options": True})
 @isolation_option
+@network_option
 @click.option(
     "--workspace",
     type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True),
@@ -64,7 +64,7 @@ def probe_command(isolation: Isolation | None, as_json: bool) -> None:
 @click.option("--timeout", "timeout_s", default=600.0, show_default=True, help="Seconds.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_command(
-    isolation: Isolation | None, workspace: Path | None, timeout_s: float, command: tuple[str, ...]
+    isolation: Isolation | None, network: str | None, workspace: Path | None, timeout_s: float, command: tuple[str, ...]
 ) -> None:
     """Run COMMAND in a fresh machine; its input, its output and its exit code are passed through.
 
@@ -72,10 +72,18 @@ def exec_command(
     workhand sandbox exec -- id
     workhand sandbox exec --workspace . -- ls -la
     workhand sandbox exec --isolation kernel -- uname -a
+    workhand sandbox exec --network host.internal:8000 -- curl -s http://host.internal:8000/
     """
     settings = load()
-    wanted = Wanted(isolation or settings.isolation, workspace, timeout_s, command)
-    sys.exit(anyio.run(_exec, wanted))
+    guard = guard_set(settings)
+    guard = replace(
+        guard,
+        isolation=isolation or guard.isolation,
+        network=guard.network if network is None else network_from(network),
+        approvals=replace(guard.approvals, asked="never"),  # the person is here, and gave the command
+    )
+    wanted = Wanted(workspace, timeout_s, command)
+    sys.exit(anyio.run(_exec, settings, guard, wanted))
 
 
 @sandbox_command.command("ls")
@@ -152,7 +160,8 @@ async def _probe(isolation: Isolation) -> Capabilities:
     raise SandboxUnavailable(" ".join(problems))
 
 
-async def _exec(wanted: Wanted) -> int:
+async def _exec(settings: Settings, guard: Guard, wanted: Wanted) -> int:
+    from workhand.cli.surroundings import guarded
     from workhand.cli.wiring import new_id
     from workhand.sandbox.spec import MachineSpec
     from workhand.sandbox.tiers import open_machine
@@ -161,12 +170,17 @@ async def _exec(wanted: Wanted) -> int:
     with tempfile.TemporaryDirectory(prefix="workhand-") as fresh:
         where, owned = (wanted.workspace, False) if wanted.workspace else (Path(fresh), True)
         spec = MachineSpec(session=new_id(), workspace=where, owned=owned)
-        async with await open_machine(wanted.isolation, spec) as sandbox:
-            went = await sandbox.execute(
-                wanted.command, stdin=stdin, timeout_s=wanted.timeout_s, output_bytes_max=EXEC_OUTPUT_BYTES_MAX
-            )
+        async with guarded(settings, guard) as around:
+            async with await open_machine(guard.isolation, around.fitted(spec)) as sandbox:
+                went = await sandbox.execute(
+                    wanted.command, stdin=stdin, timeout_s=wanted.timeout_s, output_bytes_max=EXEC_OUTPUT_BYTES_MAX
+                )
+            refused = [contact for contact in around.contacts() if contact.verdict == "refused"]
     sys.stdout.buffer.write(went.stdout)
     sys.stderr.buffer.write(went.stderr)
+    for contact in refused:
+        said = f"{contact.what} at {contact.host}: {contact.reason}"
+        click.echo(f"workhand: refused by rule {contact.rule}: {said}", err=True)
     if went.exit_code is None:
         more = f"workhand: the command was stopped after {wanted.timeout_s:g} s; give it more with --timeout."
         click.echo(more, err=True)

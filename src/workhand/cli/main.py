@@ -24,6 +24,7 @@ COMMANDS = {
     "approve": "approve",
     "deny": "approve",
     "approvals": "approve",
+    "secrets": "keys",
     "sessions": "look",
     "show": "look",
     "restore": "look",

@@ -272,18 +272,21 @@ async def set_guard(store: EventStore, row: SessionRow, guard: Guard) -> None:
 
 @asynccontextmanager
 async def open_session(
-    store: SqliteStore, session: str, place: Place, log: Log, model: Model, viewer: Viewer
+    settings: Settings, store: SqliteStore, session: str, place: Place, log: Log, model: Model, viewer: Viewer
 ) -> AsyncIterator[Opened]:
     """Put a runtime together for one session, with its machine opened and closed around it."""
-    async with open_toolbox(store, session, place, log) as toolbox:
+    async with open_toolbox(settings, store, session, place, log) as toolbox:
         await toolbox.machine()
         yield Opened(Runtime(store, store, model, toolbox, SystemClock(), viewer), toolbox)
 
 
 @asynccontextmanager
-async def open_toolbox(store: SqliteStore, session: str, place: Place, log: Log) -> AsyncIterator[SandboxToolbox]:
+async def open_toolbox(
+    settings: Settings, store: SqliteStore, session: str, place: Place, log: Log
+) -> AsyncIterator[SandboxToolbox]:
     """Give a session's tools over a machine that is opened when it is needed, and that people can enter."""
     from workhand.cli.attach import visitors
+    from workhand.cli.surroundings import guarded
     from workhand.sandbox.spec import MachineSpec
     from workhand.sandbox.tiers import open_machine
 
@@ -294,18 +297,19 @@ async def open_toolbox(store: SqliteStore, session: str, place: Place, log: Log)
 
     async def machine() -> Sandbox:
         spec = MachineSpec(session=session, workspace=place.workspace, owned=place.owned, kept=kept)
-        opened.append(await open_machine(isolation, spec))
+        opened.append(await open_machine(isolation, around.fitted(spec)))
         return opened[-1]
 
     folder = Folder(kept)
-    toolbox = SandboxToolbox(policy, machine, _deliverer(place), folder)
     with _held(place, session):
-        try:
-            folder.make()
-            async with visitors(store, session, lambda: opened[-1].doorway if opened else None):
-                yield toolbox
-        finally:
-            await toolbox.aclose()
+        async with guarded(settings, policy.guard) as around:
+            toolbox = SandboxToolbox(policy, machine, _deliverer(place), folder, around)
+            try:
+                folder.make()
+                async with visitors(store, session, lambda: opened[-1].doorway if opened else None):
+                    yield toolbox
+            finally:
+                await toolbox.aclose()
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from workhand.core.events import (
     ApprovalAsked,
     ApprovalGiven,
     Event,
-    FilesSaved,
     Forked,
     GivenBack,
     GuardChanged,
@@ -134,8 +133,6 @@ def _bookkeeping_line(event: Event) -> str:
             return f"steps {limits.steps}, tokens {limits.tokens}, cost {limits.cost_usd}, seconds {limits.seconds}"
         case GuardChanged(guard):
             return f"isolation {guard.isolation}, network {guard.network.mode}, approvals: {guard.approvals.asked}"
-        case FilesSaved(snapshot, files, size):
-            return f"{snapshot[:12]}: {files} files changed, {size:,} bytes"
         case Paused() | Resumed():
             return ""
     return ""

@@ -164,7 +164,7 @@ async def _run(settings: Settings, task: Task) -> int:
         view = open_view(Log(), as_json=task.as_json)
         try:
             async with wiring.open_session(
-                store, session, place, Log().then(SessionStarted(policy)), model, view
+                settings, store, session, place, Log().then(SessionStarted(policy)), model, view
             ) as opened:
                 sandbox = await opened.toolbox.machine()
                 for file, (_, content) in zip(files, contents, strict=True):
@@ -225,7 +225,7 @@ async def carry_on(settings: Settings, store: SqliteStore, session: str, as_json
     view = open_view(log, as_json=as_json)
     async with (
         wiring.open_router(settings, log.policy.model) as model,
-        wiring.open_session(store, session, place, log, model, view) as opened,
+        wiring.open_session(settings, store, session, place, log, model, view) as opened,
     ):
         _greet(view, session, place, opened, log.policy.model)
         return await _follow(settings, store, session, place, opened, view)

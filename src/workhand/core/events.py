@@ -270,16 +270,6 @@ class GivenBack:
 
 
 @dataclass(frozen=True, slots=True)
-class FilesSaved:
-    """The workspace, as it was here, can be had back under this name."""
-
-    snapshot: str
-    changed_files: int = 0
-    changed_bytes: int = 0
-    kind: Literal["FilesSaved"] = "FilesSaved"
-
-
-@dataclass(frozen=True, slots=True)
 class ToolStarted:
     """Written before a tool runs, so that a crash leaves a trace."""
 
@@ -403,7 +393,6 @@ Event: TypeAlias = (
     | GuardChanged
     | TakenOver
     | GivenBack
-    | FilesSaved
     | ToolStarted
     | ToolReturned
     | PlanChanged

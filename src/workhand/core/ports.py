@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from workhand.core.consent.rules import Answer
-from workhand.core.events import Event, FilesSaved, HostContacted, ModelAnswered, SandboxOpened, ToolCall
+from workhand.core.events import Event, HostContacted, ModelAnswered, SandboxOpened, ToolCall
 from workhand.core.log import Entry
 from workhand.core.mask import Mask
 from workhand.core.prompt import Prompt
@@ -72,10 +72,6 @@ class Toolbox(Protocol):
 
     def heed(self, answers: tuple[Answer, ...]) -> None:
         """Let what people have allowed hold for whatever runs next."""
-        ...
-
-    async def save(self) -> FilesSaved | None:
-        """Save the workspace as it is, unless nothing has been done in it since the last time."""
         ...
 
     async def keep(self, path: str, content: bytes) -> None:

@@ -22,7 +22,6 @@ from workhand.core.events import (
     Event,
     HostContacted,
     LimitsChanged,
-    ModelAnswered,
     ModelFailed,
     ModelRetried,
     Observation,
@@ -42,7 +41,6 @@ from workhand.core.log import Entry, Log
 from workhand.core.mask import Mask
 from workhand.core.policy import Policy
 from workhand.core.ports import BlobStore, Claim, Clock, Delta, EventStore, Live, Model, Retry, Toolbox
-from workhand.core.prompt import Prompt
 from workhand.core.render import render
 from workhand.core.schedule import Summarize
 from workhand.errors import ConfigError, ContextOverflow, ModelError, SandboxLost
@@ -112,11 +110,8 @@ class _Wake:
                 group.start_soon(self.listen)
                 await self.carry_on()
                 group.cancel_scope.cancel()
-        except BaseExceptionGroup as wrapped:  # the caller knows nothing of groups, nor of groups in groups
-            error: BaseException = wrapped
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            raise error from None
+        except BaseExceptionGroup as wrapped:  # the caller knows nothing of a group
+            raise wrapped.exceptions[0] from None
         return self.log
 
     async def carry_on(self) -> None:
@@ -147,9 +142,6 @@ class _Wake:
                         await self.shown.update(self.log, toolbox)
                         self.note(*await self.until_told(self.ask(mask), self.is_interruption))
                 case WaitForUser() | Finished():
-                    saved: list[Event] = []
-                    await self.save(saved)
-                    self.note(*saved)
                     if not (await self.flush() and await self.take_inbox()):
                         await self.shown.update(self.log, toolbox, resting=True)
                         await self.rest("waiting" if isinstance(command, WaitForUser) else "ended")
@@ -160,22 +152,9 @@ class _Wake:
     # -- performing --------------------------------------------------------------
 
     async def ask(self, mask: Mask) -> tuple[Event, ...]:
-        """Ask the model; while it thinks, the files are saved as they are now."""
         prompt = render(self.log, self.policy)
         if broken := self.audit.check(self.log, self.policy, prompt):
             self.note(broken)
-        saved: list[Event] = []
-        async with anyio.create_task_group() as group:
-            group.start_soon(self.save, saved)
-            *retries, answer = await self.answered(prompt, mask)
-        if isinstance(answer, ModelAnswered):
-            position = self.log.head + len(saved) + len(retries)
-            calls = tuple(replace(call, id=f"c{position}") for call in answer.calls[:1])
-            answer = replace(answer, calls=calls, dropped_calls=answer.dropped_calls + len(answer.calls[1:]))
-        return (*saved, *retries, answer)
-
-    async def answered(self, prompt: Prompt, mask: Mask) -> tuple[Event, ...]:
-        """Give the model's answer, or how it failed, behind what was tried."""
         retries: list[Event] = []
 
         def watch(live: Live) -> None:
@@ -190,17 +169,16 @@ class _Wake:
             answer = await self.ports.model.answer(prompt, mask, session=self.claim.session, watch=watch)
         except (ModelError, ConfigError) as error:
             return (*retries, ModelFailed(type(error).__name__, str(error)))
+        position = self.log.head + len(retries)
         answer = replace(
             answer,
+            calls=tuple(replace(call, id=f"c{position}") for call in answer.calls[:1]),
+            dropped_calls=answer.dropped_calls + len(answer.calls[1:]),
             prompt_bytes=prompt.size,
             prompt_digest=self.audit.sent(prompt.body),
             duration_s=round(self.ports.clock.now() - began, 4),
         )
         return (*retries, answer)
-
-    async def save(self, saved: list[Event]) -> None:
-        if found := await self.ports.toolbox.save():
-            saved.append(found)
 
     async def run_tool(self, command: RunTool) -> tuple[Event, ...]:
         beside: list[Event] = []

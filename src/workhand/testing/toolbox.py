@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from workhand.core.consent.rules import Answer
 from workhand.core.canonical import digest
-from workhand.core.events import FilesSaved, ToolCall
+from workhand.core.consent.rules import Answer
+from workhand.core.events import ToolCall
 from workhand.core.ports import Outcome, Watch
 
 
@@ -32,9 +32,6 @@ class LedgerToolbox:
 
     def heed(self, answers: tuple[Answer, ...]) -> None:
         self.heeded = answers
-
-    async def save(self) -> FilesSaved | None:
-        return None
 
     async def keep(self, path: str, content: bytes) -> None:
         self.files[path] = content

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Protocol, TypeAlias
 
 from workhand.core.consent.rules import Answer
-from workhand.core.events import FilesSaved, HostContacted, SandboxOpened, ToolCall
+from workhand.core.events import HostContacted, SandboxOpened, ToolCall
 from workhand.core.policy import Policy
 from workhand.core.ports import Outcome, Sandbox, Watch
 from workhand.errors import SandboxError, SandboxLost
@@ -25,11 +25,10 @@ from workhand.tools.message import Deliver
 
 OpenSandbox: TypeAlias = Callable[[], Awaitable[Sandbox]]
 REFUSALS_MAX = 5  # that are told with one result
-READING = (file.FileRead, file.FileFind, shell.ShellView, message.MessageResult)
 
 
 class Surroundings(Protocol):
-    """What is around a machine on the host: its way out, and a memory of its files."""
+    """What is around a machine on the host: its way out."""
 
     def heed(self, answers: tuple[Answer, ...]) -> None:
         """Let what people have allowed hold from here on."""
@@ -37,10 +36,6 @@ class Surroundings(Protocol):
 
     def contacts(self) -> tuple[HostContacted, ...]:
         """Give what the machine has turned to since the last time, and take it off the list."""
-        ...
-
-    async def save(self) -> FilesSaved | None:
-        """Save the workspace; give nothing where that is not wanted, or nothing has changed."""
         ...
 
 
@@ -60,7 +55,6 @@ class SandboxToolbox:
         self.deliver = deliver
         self.folder = folder
         self.surroundings = surroundings
-        self.touched = True  # whether the workspace may have changed since it was saved
         self.sandbox: Sandbox | None = None
         self.announced = False
 
@@ -77,7 +71,6 @@ class SandboxToolbox:
             given = sandbox.capabilities
             watch(SandboxOpened(given.backend, given.isolation, given.limits))
             self.announced = True
-        self.touched = self.touched or not isinstance(asked, READING)
         try:
             return self.with_contacts(await self.perform(asked, sandbox, watch), watch)
         except SandboxLost:
@@ -110,12 +103,6 @@ class SandboxToolbox:
     def heed(self, answers: tuple[Answer, ...]) -> None:
         if self.surroundings is not None:
             self.surroundings.heed(answers)
-
-    async def save(self) -> FilesSaved | None:
-        if self.surroundings is None or not self.touched:
-            return None
-        self.touched = False
-        return await self.surroundings.save()
 
     async def machine(self) -> Sandbox:
         """Give the session's machine, opening it if there is none.  Raises ``SandboxUnavailable``."""

@@ -1,0 +1,73 @@
+"""``secrets``: keys that the agent can use and never sees."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from workhand.cli.guarding import HOST
+from workhand.cli.settings import load
+from workhand.cli.surroundings import secrets
+from workhand.core import canonical
+from workhand.errors import ConfigError
+
+
+@click.group("secrets", invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="One secret a line, without its value.")
+@click.pass_context
+def secrets_command(ctx: click.Context, as_json: bool) -> None:
+    """List the secrets, or add and remove them; their values are never shown.
+
+    \b
+    workhand secrets
+    workhand secrets add API_KEY --host api.example.com
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    store = secrets(load())
+    for secret in store.names():
+        if as_json:
+            click.echo(canonical.encode(secret).decode())
+        else:
+            places = "headers and body" if secret.body else "headers"
+            click.echo(f"{secret.name}  for {', '.join(secret.hosts)}{secret.path}  in {places}")
+    if not as_json:
+        click.echo(f"Values are kept by {store.kept_by}.", err=True)
+
+
+@secrets_command.command("add")
+@click.argument("name")
+@click.option("--host", "hosts", multiple=True, required=True, help="A host it may be sent to; can be repeated.")
+@click.option("--path", default="/", show_default=True, help="Only to requests whose path begins so.")
+@click.option("--body", is_flag=True, help="Also in the body of a request, and not in its headers only.")
+def add_command(name: str, hosts: tuple[str, ...], path: str, body: bool) -> None:
+    """Add a secret called NAME; its value is read from stdin, or asked for.
+
+    The agent finds a placeholder in the environment variable NAME of a machine whose network reaches one of the hosts.
+
+    \b
+    workhand secrets add API_KEY --host api.example.com < key.txt
+    workhand run "..." --network api.example.com
+    """
+    lowered = tuple(host.lower() for host in hosts)
+    if wrong := [host for host in lowered if not HOST.fullmatch(host)]:
+        raise ConfigError(f"{wrong[0]!r} is not a host; give one such as api.example.com, or host.internal:8000 for a port of this computer.")
+    asked = sys.stdin.isatty()
+    value = click.prompt(f"Value of {name}", hide_input=True) if asked else sys.stdin.read().removesuffix("\n")
+    store = secrets(load())
+    secret = store.add(name, value, hosts=lowered, path=path, body=body)
+    click.echo(f"{name} is kept by {store.kept_by}.")
+    click.echo(f"Inside a machine it is {secret.placeholder}; the value goes to {', '.join(lowered)} only.")
+
+
+@secrets_command.command("remove")
+@click.argument("name")
+def remove_command(name: str) -> None:
+    """Remove the secret called NAME with its value.
+
+    \b
+    workhand secrets remove API_KEY
+    """
+    secrets(load()).remove(name)
+    click.echo(f"{name} is removed.")

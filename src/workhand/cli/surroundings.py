@@ -1,0 +1,93 @@
+"""What is around a session's machine on the host: its way out, with the rules and the secrets that go with it."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from workhand.cli.settings import Settings
+from workhand.core.consent.rules import Answer
+from workhand.core.events import HostContacted
+from workhand.core.policy import Guard
+
+if TYPE_CHECKING:
+    from workhand.guard.gatekeeper import Keeper
+    from workhand.guard.secrets import Held, SecretStore
+    from workhand.sandbox.spec import Door, MachineSpec
+
+PASSPHRASE = "WORKHAND_PASSPHRASE"
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """The way out of one machine; without a network it has none."""
+
+    keeper: Keeper | None = None
+    door: Door | None = None
+    trusted: bytes = b""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def fitted(self, spec: MachineSpec) -> MachineSpec:
+        """Give a machine this way out."""
+        return replace(spec, door=self.door, trusted=self.trusted, environment=self.environment)
+
+    def heed(self, answers: tuple[Answer, ...]) -> None:
+        if self.keeper is not None:
+            self.keeper.heed(answers)
+
+    def contacts(self) -> tuple[HostContacted, ...]:
+        return self.keeper.contacts() if self.keeper is not None else ()
+
+
+@asynccontextmanager
+async def guarded(settings: Settings, guard: Guard) -> AsyncIterator[Surroundings]:
+    """Open the way out that a guard allows, for as long as the context lasts."""
+    if guard.network.mode == "none" or guard.isolation == "none":
+        yield Surroundings()
+        return
+    from workhand.guard.egress.authority import Authority
+    from workhand.guard.egress.proxy import Proxy
+    from workhand.guard.gatekeeper import Keeper
+
+    held = _for(guard, secrets(settings).held())
+    keeper = Keeper(guard.network, guard.approvals, held)
+    authority = Authority(settings.home / "authority", datetime.datetime.now(datetime.UTC))
+    proxy = Proxy(keeper, authority, ssl.create_default_context())
+    async with anyio.create_task_group() as group:
+
+        def door(connection: socket.socket) -> None:
+            group.start_soon(proxy.serve, connection)
+
+        placeholders = {each.secret.name: each.secret.placeholder for each in held}
+        yield Surroundings(keeper, door, _bundle() + authority.certificate, placeholders)
+        group.cancel_scope.cancel()
+
+
+def secrets(settings: Settings) -> SecretStore:
+    """Give the store of secrets of this installation."""
+    from workhand.guard.secrets import SecretStore
+
+    return SecretStore(settings.home / "secrets", passphrase=os.environ.get(PASSPHRASE, ""))
+
+
+def _for(guard: Guard, held: tuple[Held, ...]) -> tuple[Held, ...]:
+    """Give the secrets whose hosts a session can reach."""
+    if guard.network.mode == "open":
+        return held
+    named = {host.removeprefix("*.") for host in guard.network.hosts}
+    return tuple(each for each in held if named & {host.removeprefix("*.") for host in each.secret.hosts})
+
+
+def _bundle() -> bytes:
+    """Give the authorities that this host trusts."""
+    found = ssl.get_default_verify_paths().cafile
+    return Path(found).read_bytes() + b"\n" if found and os.path.exists(found) else b""

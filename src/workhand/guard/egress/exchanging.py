@@ -1,0 +1,236 @@
+"""Carry one request out and its answer back, if it may pass."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import h11
+
+from workhand.guard.egress.addresses import forbidden
+from workhand.guard.egress.hosts import Endpoint, Malformed, endpoint
+from workhand.guard.egress.wire import Side
+from workhand.guard.exchange import Outgoing, Redactor, Ruling
+
+if TYPE_CHECKING:
+    from workhand.guard.egress.proxy import Proxy
+
+CONNECT_S = 15.0
+BODY_BYTES_MAX = 32 << 20
+ORDINARY_PORTS = {"http": 80, "https": 443}
+HOP_BY_HOP = frozenset(
+    (
+        *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"),
+        *(b"te", b"trailer", b"transfer-encoding", b"upgrade"),
+    )
+)
+Headers = Iterable[tuple[bytes, bytes]]
+Scheme: TypeAlias = Literal["http", "https"]
+
+
+class Refused(Exception):
+    """A request is answered here, and the connection with it ends."""
+
+    def __init__(self, ruling: Ruling, status: int = 403) -> None:
+        super().__init__(ruling.reason)
+        self.ruling = ruling
+        self.status = status
+
+
+def refusal(rule: str, reason: str, status: int = 403) -> Refused:
+    return Refused(Ruling(False, rule, reason), status)
+
+
+def answer_to(refused: Refused) -> tuple[h11.Response, bytes]:
+    """Give what a program inside is told of a refusal."""
+    text = f"workhand: refused by rule {refused.ruling.rule!r}: {refused.ruling.reason}\n".encode()
+    headers = [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(text))),
+        ("Connection", "close"),
+    ]
+    return h11.Response(status_code=refused.status, headers=headers), text
+
+
+class Exchange:
+    """Requests of one connection to one server, one after the other."""
+
+    def __init__(self, proxy: Proxy, inside: Side, scheme: Scheme, target: Endpoint) -> None:
+        self.proxy = proxy
+        self.gatekeeper = proxy.gatekeeper
+        self.inside = inside
+        self.scheme = scheme
+        self.target = target
+        self.outside: Side | None = None
+
+    async def run(self, request: h11.Request, path: str) -> bool:
+        """Answer one request; say whether the connection ends with it."""
+        outgoing: Outgoing | None = None
+        try:
+            outgoing = await self._outgoing(request, path)
+            ruling = await self.gatekeeper.inspect(outgoing)
+            if not ruling.allowed:
+                raise Refused(ruling)
+            return await self._pass(outgoing, ruling)
+        except Refused as refused:
+            what = outgoing.what if outgoing else request.method.decode("ascii", "replace")
+            self.gatekeeper.refused(self.target.host, self.target.port, what, refused.ruling)
+            await self.answer(refused)
+            return True
+
+    def close(self) -> None:
+        if self.outside is not None:
+            self.outside.close()
+
+    async def answer(self, refused: Refused) -> None:
+        """Tell the program inside what was refused, unless its answer has already begun."""
+        if self.inside.http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            return
+        head, text = answer_to(refused)
+        await self.inside.send(head, h11.Data(data=text), h11.EndOfMessage())
+
+    # -- what is asked for -------------------------------------------------------------
+
+    async def _outgoing(self, request: h11.Request, path: str) -> Outgoing:
+        named = [value.decode("ascii", "replace") for name, value in request.headers if name == b"host"]
+        try:
+            stated = endpoint(named[0] if named else "", ORDINARY_PORTS[self.scheme])
+        except Malformed as error:
+            raise refusal("malformed-host", f"{error}.", 400) from error
+        if stated != self.target:
+            raise refusal("host-mismatch", f"the request names {stated} on a connection to {self.target}.")
+        if not path.startswith("/"):
+            raise refusal("malformed-target", f"{path[:80]!r} is not a path.", 400)
+        if (
+            self.scheme == "http"
+            and not (ruling := self.gatekeeper.contact(self.target.host, self.target.port)).allowed
+        ):
+            raise Refused(ruling)
+        if self.inside.http.they_are_waiting_for_100_continue:
+            await self.inside.send(h11.InformationalResponse(status_code=100, headers=[]))
+        body = await self.inside.body(BODY_BYTES_MAX)
+        if body is None:
+            raise refusal("too-long", f"a request may have {BODY_BYTES_MAX:,} bytes; send less at once.", 413)
+        headers = tuple((bytes(name), bytes(value)) for name, value in request.headers)
+        return Outgoing(
+            self.scheme,
+            self.target.host,
+            self.target.port,
+            request.method.decode("ascii"),
+            path,
+            _end_to_end(headers, b"content-length", b"expect"),
+            body,
+            websocket=(b"upgrade", b"websocket") in [(name, value.lower()) for name, value in headers],
+        )
+
+    # -- what comes of it ----------------------------------------------------------------
+
+    async def _pass(self, outgoing: Outgoing, ruling: Ruling) -> bool:
+        redactor = self.gatekeeper.redactor(outgoing.host)
+        prepared = self.gatekeeper.prepare(outgoing)
+        head = _head(prepared, plain=redactor is not None)
+        outside, response = await self._asked(head, prepared.body)
+        if isinstance(response, h11.InformationalResponse):
+            from workhand.guard.egress.websocket import converse
+
+            await self.inside.send(response)
+            await converse(self, outgoing, outside)
+            return True
+        received = await self._answered(outside, response, redactor)
+        self.gatekeeper.passed(outgoing, ruling.rule, sent_bytes=len(outgoing.body), received_bytes=received)
+        if outside.http.our_state is h11.DONE and outside.http.their_state is h11.DONE:
+            outside.http.start_next_cycle()
+        else:
+            self._forget()
+        return False
+
+    async def _asked(self, head: h11.Request, body: bytes) -> tuple[Side, h11.Response | h11.InformationalResponse]:
+        """Send a request, once more if a kept connection turns out to be closed; give the head of the answer."""
+        for attempt in (0, 1):
+            fresh = self.outside is None
+            outside = self.outside = self.outside or await self._connect()
+            try:
+                await outside.send(head, *([h11.Data(data=body)] if body else []), h11.EndOfMessage())
+                return outside, await _response(outside)
+            except (h11.RemoteProtocolError, OSError, TimeoutError) as error:
+                self._forget()
+                if fresh or attempt:
+                    raise refusal(
+                        "no-answer", f"{self.target} gave no answer ({type(error).__name__}).", 502
+                    ) from error
+        raise AssertionError("the second attempt answers or raises")
+
+    async def _connect(self) -> Side:
+        """Connect to an address of the host that was looked at; the name is resolved here and nowhere else."""
+        host, port = self.target.host, self.target.port
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                addresses = await self.proxy.resolve(host, port)
+                if not self.gatekeeper.permits_address(host, port):
+                    _check(host, addresses)
+                verified = self.proxy.verified if self.scheme == "https" else None
+                name = host if verified else None
+                reader, writer = await asyncio.open_connection(addresses[0], port, ssl=verified, server_hostname=name)
+        except (OSError, TimeoutError, IndexError) as error:
+            said = getattr(error, "strerror", None) or type(error).__name__
+            raise refusal("unreachable", f"{self.target} cannot be reached: {said}.", 502) from error
+        return Side(h11.CLIENT, reader, writer)
+
+    async def _answered(self, outside: Side, response: h11.Response, redactor: Redactor | None) -> int:
+        headers = [(bytes(name), bytes(value)) for name, value in response.headers]
+        if redactor is not None:
+            if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers):
+                raise refusal("unreadable-answer", f"{self.target} compresses what must be searched for secrets.", 502)
+            headers = [(name, redactor.feed(value) + redactor.end()) for name, value in headers]
+        await self.inside.send(h11.Response(status_code=response.status_code, headers=list(_end_to_end(headers))))
+        received = 0
+        while not isinstance(event := await outside.receive(), h11.EndOfMessage):
+            if isinstance(event, h11.Data):
+                received += len(event.data)
+                content = bytes(event.data) if redactor is None else redactor.feed(bytes(event.data))
+                await self.inside.send(h11.Data(data=content))
+        if redactor is not None:
+            await self.inside.send(h11.Data(data=redactor.end()))
+        await self.inside.send(h11.EndOfMessage())
+        return received
+
+    def _forget(self) -> None:
+        if self.outside is not None:
+            self.outside.close()
+        self.outside = None
+
+
+async def _response(outside: Side) -> h11.Response | h11.InformationalResponse:
+    while True:
+        event = await outside.receive()
+        if isinstance(event, h11.Response) or getattr(event, "status_code", 0) == 101:
+            assert isinstance(event, h11.Response | h11.InformationalResponse)
+            return event
+        if isinstance(event, h11.ConnectionClosed):
+            raise ConnectionResetError("closed")
+
+
+def _check(host: str, addresses: tuple[str, ...]) -> None:
+    for address in addresses:
+        if reason := forbidden(address):
+            raise refusal("private-address", f"{host} is at {address}: {reason}; name it with its port to permit it.")
+
+
+def _head(outgoing: Outgoing, *, plain: bool) -> h11.Request:
+    headers = [each for each in outgoing.headers if not (plain and each[0] == b"accept-encoding")]
+    if plain:
+        headers.append((b"accept-encoding", b"identity"))
+    if outgoing.websocket:
+        headers = [each for each in headers if each[0] != b"sec-websocket-extensions"]
+        headers += [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
+    if outgoing.body or outgoing.method in ("POST", "PUT", "PATCH"):
+        headers.append((b"content-length", str(len(outgoing.body)).encode()))
+    return h11.Request(method=outgoing.method, target=outgoing.target, headers=headers)
+
+
+def _end_to_end(headers: Headers, *others: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """Leave out what is said between two neighbours only, what they call so included."""
+    known = list(headers)
+    named = {each.strip().lower() for name, value in known if name == b"connection" for each in value.split(b",")}
+    return tuple(each for each in known if each[0] not in HOP_BY_HOP | named | set(others))

@@ -1,0 +1,54 @@
+"""One side of an HTTP/1.1 connection: an h11 state machine over a pair of streams, with every wait bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeAlias
+
+import h11
+
+CHUNK_BYTES = 1 << 16
+HEAD_BYTES_MAX = 64 << 10
+IDLE_S = 120.0
+
+Received: TypeAlias = "h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]"
+
+
+class Side:
+    def __init__(
+        self, role: type[h11.CLIENT] | type[h11.SERVER], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.http = h11.Connection(role, max_incomplete_event_size=HEAD_BYTES_MAX)
+        self.reader = reader
+        self.writer = writer
+
+    async def receive(self) -> h11.Event:
+        """Give the next event of the other side.  Raises ``h11.RemoteProtocolError`` or ``TimeoutError``."""
+        while True:
+            event = self.http.next_event()
+            if isinstance(event, h11.Event):
+                return event
+            async with asyncio.timeout(IDLE_S):
+                self.http.receive_data(await self.reader.read(CHUNK_BYTES))
+
+    async def send(self, *events: h11.Event) -> None:
+        for event in events:
+            if content := self.http.send(event):
+                self.writer.write(content)
+        async with asyncio.timeout(IDLE_S):
+            await self.writer.drain()
+
+    async def body(self, bytes_max: int) -> bytes | None:
+        """Read a whole body; give nothing if it is longer than allowed."""
+        content = bytearray()
+        while True:
+            event = await self.receive()
+            if isinstance(event, h11.EndOfMessage):
+                return bytes(content)
+            if isinstance(event, h11.Data):
+                content += event.data
+            if len(content) > bytes_max:
+                return None
+
+    def close(self) -> None:
+        self.writer.close()

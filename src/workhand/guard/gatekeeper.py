@@ -1,0 +1,194 @@
+"""Decide what of a machine's requests may leave: by hosts, by rules, by answers, by what they say.
+
+Whatever is decided is kept until the session's log takes it: what was allowed as counts for each host and rule, what
+was refused one by one, within a bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import anyio
+import anyio.to_process
+
+from workhand.core.consent.action import contact as contact_with
+from workhand.core.consent.judge import Judgement, judge
+from workhand.core.consent.rules import Answer
+from workhand.core.events import HostContacted
+from workhand.core.policy import Approvals, Network
+from workhand.guard.egress.hosts import matches
+from workhand.guard.exchange import Outgoing, Redactor, Ruling
+from workhand.guard.placing import StreamRedactor, is_for, placed
+from workhand.guard.scan import Finding, Needle, scan, squeezed
+from workhand.guard.secrets import Held
+
+NETWORK = "network"  # the rule that is the session's network itself
+INLINE_BYTES_MAX = 16 << 10  # what is searched at once, and not in another process
+SCAN_S = 20.0
+REFUSALS_MAX = 100  # that are kept until the log takes them
+WINDOW_BYTES = 4_096  # of short values, over requests to one host
+SHORT_BYTES_MAX = 64
+
+
+@dataclass(slots=True)
+class Window:
+    """Short values of earlier requests to a host, in order: a secret may be sent in pieces."""
+
+    content: bytes = b""
+
+    def with_values(self, outgoing: Outgoing) -> bytes:
+        path, _, query = outgoing.target.partition("?")
+        said = [pair.partition("=")[2] for pair in query.split("&")] + [path.rpartition("/")[2]]
+        values = [squeezed(each.encode()) for each in said] + [squeezed(outgoing.body[: SHORT_BYTES_MAX + 1])]
+        short = b"".join(each for each in values if len(each) <= SHORT_BYTES_MAX)
+        return (self.content + short)[-WINDOW_BYTES:]
+
+
+@dataclass
+class Keeper:
+    """The gatekeeper of one session's machine."""
+
+    network: Network
+    approvals: Approvals
+    held: tuple[Held, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    requests: int = 0
+    sent_bytes: int = 0
+    windows: dict[str, Window] = field(default_factory=dict)
+    allowed: dict[tuple[str, str], HostContacted] = field(default_factory=dict)
+    refusals: list[HostContacted] = field(default_factory=list)
+
+    def heed(self, answers: tuple[Answer, ...]) -> None:
+        self.answers = answers
+
+    # -- deciding ------------------------------------------------------------------------
+
+    def names(self, host: str, port: int) -> bool:
+        """Say whether the session's network names a host."""
+        return any(matches(pattern, host, port) for pattern in self.network.hosts)
+
+    def permits_address(self, host: str, port: int) -> bool:
+        """Only a host that is named with its port may be somewhere that is not public."""
+        exact = [pattern for pattern in self.network.hosts if pattern.rpartition(":")[2] == str(port)]
+        return any(matches(pattern, host, port) for pattern in exact if not pattern.startswith("*"))
+
+    def contact(self, host: str, port: int) -> Ruling:
+        leaks = scan([("host", host.replace(".", "").encode())], self._needles())
+        if leaks:
+            return _leaking(leaks)
+        public = self.network.mode == "open" and port in (80, 443)
+        if public or self.names(host, port) or self._granted(host):
+            return Ruling(True, NETWORK)
+        asks = self.approvals.asked == "person"
+        reason = f"{host}:{port} is not among the hosts that this session may reach"
+        return Ruling(False, NETWORK, f"{reason}; the user can allow it." if asks else f"{reason}.", asks)
+
+    async def inspect(self, outgoing: Outgoing) -> Ruling:
+        if self.requests >= self.network.requests_max:
+            return Ruling(False, "budget", f"this session has made its {self.network.requests_max:,} requests.")
+        if self.sent_bytes + len(outgoing.body) > self.network.sent_bytes_max:
+            return Ruling(False, "budget", f"this session may send {self.network.sent_bytes_max:,} bytes in all.")
+        self.requests += 1
+        self.sent_bytes += len(outgoing.body)
+        ruling = self._by_rules(outgoing)
+        if not ruling.allowed:
+            return ruling
+        found = await self._searched(_parts(outgoing)) or self._in_pieces(outgoing)
+        return _leaking(found) if found else ruling
+
+    async def inspect_message(self, outgoing: Outgoing, message: bytes) -> Ruling:
+        found = await self._searched([("message", message)])
+        return _leaking(found) if found else Ruling(True, NETWORK)
+
+    def _by_rules(self, outgoing: Outgoing) -> Ruling:
+        named = self.names(outgoing.host, outgoing.port) or self._granted(outgoing.host)
+        action = contact_with(outgoing.host, outgoing.method, outgoing.target, named=named)
+        judged = judge(action, self.approvals.rules, self.answers, self.approvals.trust_after)
+        if judged.verdict == "allow" or (judged.verdict == "ask" and self.approvals.asked == "never"):
+            return Ruling(True, judged.rule or NETWORK)
+        return self._not_allowed(judged)
+
+    def _not_allowed(self, judged: Judgement) -> Ruling:
+        asks = judged.verdict == "ask" and self.approvals.asked == "person"
+        return Ruling(False, judged.rule, judged.why + (" The user can allow it." if asks else ""), asks)
+
+    def _granted(self, host: str) -> bool:
+        """Say whether a person allowed this host, the latest answer counting."""
+        given = [answer for answer in self.answers if answer.subject == host and answer.rule == NETWORK]
+        return bool(given) and given[-1].allowed
+
+    # -- searching -----------------------------------------------------------------------
+
+    def _needles(self) -> tuple[Needle, ...]:
+        return tuple(Needle(each.secret.name, each.value) for each in self.held)
+
+    async def _searched(self, parts: list[tuple[str, bytes]]) -> Finding | None:
+        """Search at once, or in another process, so that no other session waits; what takes too long does not pass."""
+        if sum(len(content) for _, content in parts) <= INLINE_BYTES_MAX:
+            return scan(parts, self._needles())
+        with anyio.move_on_after(SCAN_S):
+            return await anyio.to_process.run_sync(partial(scan, parts, self._needles()), cancellable=True)
+        return Finding("something that could not be searched in time", "body", "")
+
+    def _in_pieces(self, outgoing: Outgoing) -> Finding | None:
+        window = self.windows.setdefault(outgoing.host, Window())
+        values = window.with_values(outgoing)
+        for needle in self._needles():
+            if len(small := squeezed(needle.value)) >= 8 and small in values:
+                window.content = b""  # what was found once is not found again in what follows
+                return Finding(needle.name, "several requests", "in pieces")
+        window.content = values
+        return None
+
+    # -- secrets -------------------------------------------------------------------------
+
+    def prepare(self, outgoing: Outgoing) -> Outgoing:
+        named = self.permits_address(outgoing.host, outgoing.port)
+        return placed(outgoing, [each for each in self.held if is_for(each.secret, outgoing, named=named)])
+
+    def redactor(self, host: str) -> Redactor | None:
+        sent = [each.value for each in self.held if any(_about(pattern, host) for pattern in each.secret.hosts)]
+        return StreamRedactor(sent) if sent else None
+
+    # -- recording -----------------------------------------------------------------------
+
+    def refused(self, host: str, port: int, what: str, ruling: Ruling) -> None:
+        contact = HostContacted(host, port, "refused", ruling.rule, ruling.reason, what, asks=ruling.asks)
+        if len(self.refusals) < REFUSALS_MAX:
+            self.refusals.append(contact)
+
+    def passed(self, outgoing: Outgoing, rule: str, *, sent_bytes: int, received_bytes: int) -> None:
+        key = (outgoing.host, rule)
+        before = self.allowed.get(key)
+        if before is None:
+            first = HostContacted(outgoing.host, outgoing.port, "allowed", rule, what=outgoing.what, requests=0)
+            before = self.allowed[key] = first
+        self.allowed[key] = replace(
+            before,
+            requests=before.requests + 1,
+            sent_bytes=before.sent_bytes + sent_bytes,
+            received_bytes=before.received_bytes + received_bytes,
+        )
+
+    def contacts(self) -> tuple[HostContacted, ...]:
+        """Give what was decided since the last time, and begin anew."""
+        found = (*self.allowed.values(), *self.refusals)
+        self.allowed, self.refusals = {}, []
+        return found
+
+
+def _parts(outgoing: Outgoing) -> list[tuple[str, bytes]]:
+    headers = [(f"header {name.decode('latin-1')}", value) for name, value in outgoing.headers]
+    return [("address", outgoing.target.encode("utf-8", "replace")), *headers, ("body", outgoing.body)]
+
+
+def _leaking(found: Finding) -> Ruling:
+    how = f", {found.how}" if found.how else ""
+    return Ruling(False, "secret", f"it holds {found.name} in its {found.where}{how}, and no secret may leave so.")
+
+
+def _about(pattern: str, host: str) -> bool:
+    """Say whether a secret's pattern means a host, on whatever port."""
+    port = pattern.rpartition(":")[2] if pattern.rpartition(":")[2].isdigit() else "443"
+    return matches(pattern, host, int(port))
