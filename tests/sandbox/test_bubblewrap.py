@@ -31,7 +31,7 @@ with_groups = pytest.mark.skipif(find_groups() is None, reason="No control group
 
 
 async def test_a_probe_says_what_a_sandbox_gives() -> None:
-    found = await probe("auto")
+    found = await probe("bubblewrap")
     assert isinstance(found, Capabilities)
     assert (found.backend, found.isolation, found.network) == ("bubblewrap", "namespace", "none")
     assert found.limits in ("cgroup v1", "cgroup v2", "rlimits")

@@ -52,7 +52,10 @@ def add_command(name: str, hosts: tuple[str, ...], path: str, body: bool) -> Non
     """
     lowered = tuple(host.lower() for host in hosts)
     if wrong := [host for host in lowered if not HOST.fullmatch(host)]:
-        raise ConfigError(f"{wrong[0]!r} is not a host; give one such as api.example.com, or host.internal:8000 for a port of this computer.")
+        raise ConfigError(
+            f"{wrong[0]!r} is not a host; give one such as api.example.com, or, for a port of this computer, "
+            "host.internal:8000."
+        )
     asked = sys.stdin.isatty()
     value = click.prompt(f"Value of {name}", hide_input=True) if asked else sys.stdin.read().removesuffix("\n")
     store = secrets(load())
