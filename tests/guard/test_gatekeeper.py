@@ -155,3 +155,22 @@ async def test_a_rule_of_the_person_comes_first() -> None:
     gate = Keeper(ALLOW, Approvals((Rule("no-post", "deny", methods=("POST",), why="Read only."), *DEFAULTS)))
     ruling = await gate.inspect(request(method="POST"))
     assert (ruling.rule, ruling.reason) == ("no-post", "Read only.")
+
+
+@pytest.mark.parametrize(
+    ("network", "outgoing", "rule", "irreversible"),
+    [
+        (ALLOW, request("/v1/transfers", method="POST"), "pay", True),
+        (Network("open"), request(host="other.example", method="POST"), "post", False),
+    ],
+)
+async def test_a_request_passes_once_when_a_person_allowed_it_once(
+    network: Network, outgoing: Outgoing, rule: str, irreversible: bool
+) -> None:
+    gate = keeper(network)
+    refused = await gate.inspect(outgoing)
+    assert (refused.rule, refused.asks, refused.irreversible) == (rule, True, irreversible)
+    gate.heed((Answer(rule, outgoing.host, "once"),))
+    assert (await gate.inspect(outgoing)).allowed
+    gate.heed(())
+    assert not (await gate.inspect(outgoing)).allowed

@@ -32,6 +32,8 @@ def of(kind: Any) -> st.SearchStrategy[Any]:
     if get_origin(kind) in (Union, types.UnionType):
         return st.one_of([of(each) for each in get_args(kind)])
     if get_origin(kind) is tuple:
+        if get_args(kind)[-1] is not Ellipsis:
+            return st.tuples(*map(of, get_args(kind)))
         return st.lists(of(get_args(kind)[0]), max_size=3).map(tuple)
     assert is_dataclass(kind) and isinstance(kind, type), kind
     hints = get_type_hints(kind)

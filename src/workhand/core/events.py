@@ -219,6 +219,7 @@ class HostContacted:
     sent_bytes: int = 0
     received_bytes: int = 0
     asks: bool = False  # a person could allow what was refused
+    irreversible: bool = False  # and is to be asked each time
     kind: Literal["HostContacted"] = "HostContacted"
 
 

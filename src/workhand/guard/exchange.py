@@ -31,6 +31,7 @@ class Ruling:
     rule: str  # the name of the rule that decided
     reason: str = ""  # why not, and what helps: a sentence for the agent
     asks: bool = False  # a person could allow what was refused
+    irreversible: bool = False  # and is to be asked each time
 
 
 class Redactor(Protocol):

@@ -111,7 +111,9 @@ class Keeper:
 
     def _not_allowed(self, judged: Judgement) -> Ruling:
         asks = judged.verdict == "ask" and self.approvals.asked == "person"
-        return Ruling(False, judged.rule, judged.why + (" The user can allow it." if asks else ""), asks)
+        return Ruling(
+            False, judged.rule, judged.why + (" The user can allow it." if asks else ""), asks, judged.irreversible
+        )
 
     def _granted(self, host: str) -> bool:
         """Say whether a person allowed this host, the latest answer counting."""
@@ -154,7 +156,8 @@ class Keeper:
     # -- recording -----------------------------------------------------------------------
 
     def refused(self, host: str, port: int, what: str, ruling: Ruling) -> None:
-        contact = HostContacted(host, port, "refused", ruling.rule, ruling.reason, what, asks=ruling.asks)
+        contact = HostContacted(host, port, "refused", ruling.rule, ruling.reason, what)
+        contact = replace(contact, asks=ruling.asks, irreversible=ruling.irreversible)
         if len(self.refusals) < REFUSALS_MAX:
             self.refusals.append(contact)
 

@@ -113,7 +113,7 @@ git push origin main	push
 docker push a/b	push
 npm publish	publish
 twine upload dist/*	publish
-cargo publish --dry-run	publish
+cargo publish --allow-dirty	publish
 gh release create v1	publish
 git reset --hard HEAD~3	discard-work
 git clean -fdx	discard-work

@@ -1,4 +1,4 @@
-"""A command line is read into the commands that it would run."""
+"""A line is read into what it would run, and where; whatever it is, reading it ends."""
 
 from __future__ import annotations
 
@@ -8,66 +8,107 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workhand.core.consent.shellwords import Command, commands
+from workhand.core.consent.running import Part, parts_of
+from workhand.core.consent.shellwords import COMMANDS_MAX, read
 
 words = st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8), max_size=5)
-LINES: dict[str, tuple[Command, ...]] = {
-    "": (),
-    "ls -la": (Command(("ls", "-la")),),
-    "a; b && c || d | e & f\ng": tuple(Command((name,)) for name in "abcdefg"),
-    "A=1 B+=2 make": (Command(("make",)),),
-    "echo 'a b' \"c\\\"d\" e\\ f": (Command(("echo", "a b", 'c"d', "e f")),),
-    "echo '$(rm x)' \\$(": (Command(("echo", "$(rm x)", "$")),),
-    'echo "a $(rm x) b"': (Command(("echo", "a $(...) b")), Command(("rm", "x"))),
-    "echo `rm x`": (Command(("echo", "$(...)")), Command(("rm", "x"))),
-    "a $(b $(c))": (Command(("a", "$(...)")), Command(("b", "$(...)")), Command(("c",))),
-    "diff <(sort a) <(sort b)": (
-        Command(("diff", "$(...)", "$(...)")), Command(("sort", "a")), Command(("sort", "b")),
-    ),
-    "(cd x; rm y)": (Command(("cd", "x")), Command(("rm", "y"))),
-    "make > log 2>&1": (Command(("make",), ("log",)),),
-    "make >>log 2>err": (Command(("make",), ("log", "err")),),
-    "> empty": (Command((), ("empty",)),),
-    "sort < in": (Command(("sort",)),),
-    "cat <<EOF > f\nrm -rf /\nEOF\nls": (Command(("cat",), ("f",)), Command(("ls",))),
-    "cat <<'E' && ls\nrm\nE": (Command(("cat",)), Command(("ls",))),
-    "ls # rm x": (Command(("ls",)),),
-    "if true; then rm x; fi": (Command(("true",)), Command(("rm", "x"))),
-    "while read l; do rm $l; done": (Command(("read", "l")), Command(("rm", "$l"))),
-    "sudo -u bob env X=1 nice -n 5 rm x": (Command(("rm", "x")),),
-    "timeout -k 5 10 rm x": (Command(("rm", "x")),),
-    "find . -name x | xargs -n 1 rm": (Command(("find", ".", "-name", "x")), Command(("rm",))),
-    "find d -delete": (Command(("find", "d", "-delete")), Command(("rm", "d"))),
-    "find d -exec rm {} +": (Command(("find", "d", "-exec", "rm", "{}", "+")), Command(("rm", "{}", "d"))),
-    "bash -c 'rm x; ls'": (Command(("bash", "-c", "rm x; ls")), Command(("rm", "x")), Command(("ls",))),
-    "curl u | sh": (Command(("curl", "u")), Command(("sh",), opaque=True)),
-    "curl u | python3 -": (Command(("curl", "u")), Command(("python3", "-"), opaque=True)),
-    "cat f | python3 count.py": (Command(("cat", "f")), Command(("python3", "count.py"))),
-    "eval $X": (Command(("eval", "$X"), opaque=True),),
-    "$X y": (Command(("$X", "y"), opaque=True),),
-    "echo 'open": (Command(("echo", "open")), Command((), opaque=True)),
-    'echo "open': (Command(("echo", "open")), Command((), opaque=True)),
-    "echo $(open": (Command(("echo", "$(...)")), Command(("open",)), Command((), opaque=True)),
-    "source venv/bin/activate": (Command(("source", "venv/bin/activate")),),
+PIECES = (
+    *("$(", "(", "((", ")", "))", "`", '"', "'", "bash -c '", 'bash -c "', "eval", "<(", "${", "}", "case x in", "a)"),
+    *(";;", "esac", "[[", "]]", "for i in", "; do", "done", "|", "&&", "$i", "X=", "{a,b}", "find . -exec", "{}"),
+    *("\\;", "xargs", "sudo", "trap", "?(", "#", "\\", "<<E\n", "E\n", ">", "2>&1"),
+)
+READ: dict[str, list[str]] = {
+    "": [],
+    "a; b && c || d | e & f\ng": list("abcdefg"),
+    "A=1 B+=2 make": ["make"],
+    "echo 'a b' \"c\\\"d\" e\\ f": ["echo|a b|c\"d|e f"],
+    "echo '$(rm x)' \\$(": ["echo|$(rm x)|$", "OPAQUE"],
+    'echo "a $(rm x)"': ["rm|x", "echo|a $(rm x)"],
+    'echo "\\`x\\` \\$y \\z"': ["echo|`x` $y \\z"],
+    "echo `rm \\`x\\``": ["x", "rm|`x`", "echo|`rm \\`x\\``"],
+    "diff <(sort a) <(sort b)": ["sort|a", "sort|b", "diff|<(sort a)|<(sort b)"],
+    "cat <<EOF\n$(x) `y`\nEOF\nls": ["cat", "x", "y", "ls"],
+    "cat <<'E' && ls\n$(x)\nE": ["cat", "ls"],
+    "cat <<-E\n\tx\n\tE\nls": ["cat", "ls"],
+    "ls # rm x": ["ls"],
+    "echo a#b": ["echo|a#b"],
+    "if a; then b; elif c; then d; else e; fi": list("abcde"),
+    "case $x in a|b) c;; (d) e;; *) f\nesac; g": list("cefg"),
+    "for i in a b; do c $i; done": ["c|a|b"],
+    "for ((i=0;i<3;i++)); do a; done; ((i++)); b": list("ab"),
+    "[[ $a =~ ^(x|y)$ && $(b) ]] && c": list("bc"),
+    "f() { a; }; function g { b; }; c": list("abc"),
+    "A=(1 $(x)); y": list("xy"),
+    "echo $((1 + (2))) ${a:-$(x)}": ["x", "echo|$((1 + (2)))|${a:-$(x)}"],
+    "echo $'a\\x41\\n'": ["echo|aA\n"],
+    "a |\n b": list("ab"),
+    "echo 'open": ["echo|", "OPAQUE"],
+    "(a": ["a", "OPAQUE"],
+    "a)": ["a", "OPAQUE"],
+    "sudo -u bob env X=1 rm x": ["sudo|-u|bob|env|X=1|rm|x", "env|X=1|rm|x", "rm|x"],
+    "timeout -k 5 10 nice -n 5 x": ["timeout|-k|5|10|nice|-n|5|x", "nice|-n|5|x", "x"],
+    "bash -lc 'a; b'": ["bash|-lc|a; b", "a", "b"],
+    "find d -exec rm {} +": ["find|d|-exec|rm|{}|+", "rm|d/{}"],
+    "find d | xargs -n 1 rm": ["find|d", "xargs|-n|1|rm", "rm|d/{}"],
+    "X=rm; $X y": ["rm|y"],
 }  # fmt: skip
+WRITES: dict[str, tuple[str, ...]] = {
+    "make > log 2>&1": ("/home/agent/log",),
+    "make 2>err >&1 &>>all": ("/home/agent/err", "/home/agent/all"),
+    "{ a; b; } > c": ("/home/agent/c",),
+    "cd a && > b": ("/home/agent/a/b",),
+    "(cd /etc); > b": ("/home/agent/b",),
+    "(cd /etc; > b)": ("/etc/b",),
+    "cd -; > b": ("$OLDPWD/b",),
+    "rm ~/a '~/b' $HOME/c": ("/home/agent/a", "/home/agent/~/b", "/home/agent/c"),
+    "D=$(mktemp -d); rm $D/x": ("/tmp/fresh/x",),
+    "rm $HOMEDIR/x": ("$HOMEDIR/x",),
+    "cp -t d a b": ("/home/agent/d",),
+    "tar xf a -C d": ("/home/agent/d",),
+    "tar cf a -C /etc .": (),
+    "sed -i s/a/b/ c d": ("/home/agent/c", "/home/agent/d"),
+    "sed s/a/b/ c": (),
+}
 
 
-@pytest.mark.parametrize("line", LINES)
+def shown(part: Part) -> str:
+    return "|".join(part.words) if part.words else "OPAQUE"
+
+
+@pytest.mark.parametrize("line", READ)
 def test_a_line_is_read_into_its_commands(line: str) -> None:
-    assert commands(line) == LINES[line]
+    assert [shown(part) for part in parts_of(line)] == READ[line]
+
+
+@pytest.mark.parametrize("line", WRITES)
+def test_what_a_line_writes_is_found_where_it_would_be(line: str) -> None:
+    assert tuple(path for part in parts_of(line) for path in part.paths) == WRITES[line]
 
 
 @given(words)
 def test_what_is_quoted_is_read_as_it_was(argv: list[str]) -> None:
-    (found,) = commands(shlex.join(["program", *argv]))
-    assert found == Command(("program", *argv))
+    (found,) = parts_of(shlex.join(["program", *argv]))
+    assert found == Part(("program", *argv))
 
 
-@given(st.text(st.sampled_from("ab $(){}<>|&;'\"`\\\n#=-1"), max_size=60))
+@given(st.text(st.sampled_from("ab $(){}<>|&;'\"`\\\n#=-1*~[]!?:,"), max_size=60))
 def test_any_text_can_be_read(line: str) -> None:
-    assert all(isinstance(command, Command) for command in commands(line))
+    assert len(parts_of(line)) <= COMMANDS_MAX + 1
 
 
-@pytest.mark.parametrize("line", ["$(" * 500, "`" * 501, "bash -c '" * 9, "sudo " * 50 + "ls", "x" * 100_001])
-def test_what_is_too_deep_or_too_long_is_opaque(line: str) -> None:
-    assert any(command.opaque for command in commands(line))
+@given(st.lists(st.sampled_from(PIECES), max_size=60).map(" ".join))
+def test_any_pieces_of_a_line_can_be_read(line: str) -> None:
+    assert len(read(line).commands) <= COMMANDS_MAX + 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "$(" * 20 + "x" + ")" * 20,
+        "$(" * 5_000, "`" * 5_001, "(" * 5_000, 'eval "' * 3_000, "sudo " * 5_000 + "ls", "x" * 40_001, "a;" * 9_000,
+        "X='" + "a " * 9_000 + "'; " + "rm $X;" * 400,
+        "X=a; " + "for X in $X $X; do x; done; " * 30 + "rm -r $X",
+    ],
+)  # fmt: skip
+def test_what_is_too_deep_or_too_long_is_opaque_or_unknown(line: str) -> None:
+    assert any(part.opaque or part.paths[-1:] == ("$X",) for part in parts_of(line))

@@ -6,26 +6,13 @@ import posixpath
 from dataclasses import dataclass
 
 from workhand.core.calls import stated, telling
-from workhand.core.consent.shellwords import Command, commands
+from workhand.core.canonical import digest
+from workhand.core.consent.running import Part, absolute, parts_of
+from workhand.core.consent.written import MULTIPLE, operands
 from workhand.core.events import ToolCall
 
-HOME = "/home/agent"
-FREE = (HOME, "/tmp", "/var/tmp", "/dev/shm", "/dev/null", "/dev/stdout", "/dev/stderr")  # inside a machine
-WRITERS = ("rm", "rmdir", "mv", "cp", "ln", "tee", "touch", "mkdir", "truncate", "shred", "chmod", "chown", "unlink")
-MULTIPLE = ("git", "npm", "pip", "docker", "cargo", "gh", "kubectl", "terraform", "aws", "gcloud", "az", "twine", "uv")
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One thing that an action does."""
-
-    words: tuple[str, ...] = ()  # of a command
-    paths: tuple[str, ...] = ()  # that it writes or removes, absolute
-    opaque: bool = False
-
-    @property
-    def outside(self) -> bool:
-        return any(not _is_free(path) for path in self.paths)
+ELSEWHERE = ("ssh", "sftp", "scp", "rsync")  # programs that name another computer
+SUBJECT_CHARS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,57 +47,39 @@ def contact(host: str, method: str, path: str, *, named: bool) -> Action:
 
 
 def subject(action: Action, part: Part) -> str:
-    """Give what an answer about an action holds for, beyond this once: a host, a program, a directory."""
+    """Give what an answer about an action holds for, beyond this once: a host, a program, a directory.
+
+    What cannot be read has nothing in common with anything, so only the same again is like it.
+    """
+    program = posixpath.basename(part.words[0]) if part.words else ""
     if action.host:
         return action.host
+    if part.opaque:
+        return _exactly(action.text)
+    if part.outside:
+        return f"{program or action.tool} in {posixpath.dirname(part.outside[0])}"
     if part.words:
-        program = posixpath.basename(part.words[0])
-        following = next((word for word in part.words[1:] if not word.startswith("-")), "")
-        return f"{program} {following}" if program in MULTIPLE and following else program
+        named = operands(program, part.words)
+        if program in ELSEWHERE:
+            named = tuple(each for each in named if ":" in each) or named
+            return " ".join((program, *(each.partition(":")[0] for each in named[:1])))
+        return " ".join((program, *named[:1])) if program in MULTIPLE else program
     if part.paths:
         return f"{action.tool} in {posixpath.dirname(part.paths[0])}"
     return action.tool
 
 
+def _exactly(text: str) -> str:
+    if len(text) <= SUBJECT_CHARS_MAX:
+        return text
+    return f"{text[:SUBJECT_CHARS_MAX]}... ({digest(text.encode())[:16]})"
+
+
 def _parts(tool: str, texts: dict[str, str]) -> tuple[Part, ...]:
-    if tool in ("shell_run", "shell_input"):
-        return _run(commands(texts.get("command") or texts.get("text") or "")) or (Part(),)
+    if tool == "shell_run":
+        return parts_of(texts.get("command", "")) or (Part(),)
+    if tool == "shell_input":  # what is typed need not be for a shell: only what reads like a command is one
+        return tuple(part for part in parts_of(texts.get("text", "")) if part.words) or (Part(),)
     if tool in ("file_write", "file_edit"):
-        return (Part(paths=(_absolute(texts.get("path", ""), HOME),)),)
+        return (Part(paths=(absolute(texts.get("path", "")),)),)
     return (Part(),)
-
-
-def _run(line: tuple[Command, ...]) -> tuple[Part, ...]:
-    """Read commands in order, each in the directory that the ones before it went to."""
-    parts, directory = [], HOME
-    for command in line:
-        parts.append(_part(command, directory))
-        if command.words[:1] == ("cd",):
-            directory = _absolute(command.words[1] if len(command.words) > 1 else HOME, directory)
-    return tuple(parts)
-
-
-def _part(command: Command, directory: str) -> Part:
-    written = list(command.written)
-    if command.words and posixpath.basename(command.words[0]) in WRITERS:
-        written += _operands(command.words)
-    written += [word[3:] for word in command.words if word.startswith("of=")]
-    return Part(command.words, tuple(_absolute(path, directory) for path in written), command.opaque)
-
-
-def _operands(words: tuple[str, ...]) -> list[str]:
-    """Give what a program works on; of a copy only where it goes to."""
-    program, operands = posixpath.basename(words[0]), [word for word in words[1:] if not word.startswith("-")]
-    if program in ("chmod", "chown"):
-        return operands[1:]
-    return operands[-1:] if program in ("cp", "ln") else operands
-
-
-def _absolute(path: str, directory: str) -> str:
-    if path == "~" or path.startswith(("~/", "$HOME", "${HOME}")):
-        path = HOME + path.removeprefix("~").removeprefix("${HOME}").removeprefix("$HOME")
-    return posixpath.normpath(posixpath.join(directory, path))
-
-
-def _is_free(path: str) -> bool:
-    return any(path == free or path.startswith(free + "/") for free in FREE)

@@ -75,7 +75,14 @@ def refused_hosts(log: Log) -> tuple[tuple[str, HostContacted], ...]:
 
 
 def host_question(asked: str, contact: HostContacted) -> ApprovalAsked:
-    return ApprovalAsked(asked, f"{contact.what} at {contact.host}".strip(), contact.rule, contact.host, contact.reason)
+    return ApprovalAsked(
+        asked,
+        f"{contact.what} at {contact.host}".strip(),
+        contact.rule,
+        contact.host,
+        contact.reason,
+        lasting=not contact.irreversible,
+    )
 
 
 def host_notice(given: ApprovalGiven) -> NoticeGiven:

@@ -8,16 +8,10 @@ from __future__ import annotations
 
 from workhand.core.consent.rules import Rule
 
-ROOTS = (
-    "/",
-    "/[*]",
-    "/home",
-    "/home/agent",
-    "/home/agent/[*]",
-    "/home/agent/.",
-    "/home/agent/.git",
-    "/home/agent/.git/*",
-)
+ROOTS = ("/", "/[*]", "/home", "/home/[*]", "/home/agent", "/home/agent/[*]", "/home/agent/.[*]", "*/.git")
+UNKNOWN = ("$*", "`*")  # a path that begins with a variable or a substitution
+RECURSIVELY = "rm -r|-R|--recursive"
+DROPPING = r"(?i)\b(drop\s+(table|database|schema)|truncate\s+table)\b"
 WRITING = ("POST", "PUT", "PATCH", "DELETE")
 PAYING = r"(?i)/(checkout|payments?|purchase|orders?|transfers?|charges?|withdraw|invoices?/[^/]+/pay)(/|\?|$)"
 MAILING = r"(?i)/(send[_-]?(mail|email|message)|messages/send|mail/send)(/|\?|$)"
@@ -63,11 +57,19 @@ DEFAULTS: tuple[Rule, ...] = (
     Rule(
         "remove-everything",
         "ask",
-        commands=("rm -r|-R|--recursive", "shred"),
+        commands=(RECURSIVELY, "mv"),
         paths=ROOTS,
         irreversible=True,
         why="This removes the whole workspace, or its history.",
     ),
+    Rule(
+        "remove-unknown",
+        "ask",
+        commands=(RECURSIVELY,),
+        paths=UNKNOWN,
+        why="What this removes is only known when it runs.",
+    ),
+    Rule("shred", "ask", commands=("shred",), irreversible=True, why="This removes files beyond recovery."),
     Rule(
         "erase-device",
         "ask",
@@ -75,29 +77,31 @@ DEFAULTS: tuple[Rule, ...] = (
         irreversible=True,
         why="This erases a device.",
     ),
+    Rule("write-device", "ask", paths=("/dev/*",), outside=True, irreversible=True, why="This writes to a device."),
     Rule(
         "rewrite-history",
         "ask",
         commands=(
-            "git push --force|--force-with-lease|-f",
-            "git push --delete|--mirror",
+            "git push --force*|-f|--delete|-d|--mirror !--dry-run",
+            "git push +*|:* !--dry-run",
             "git filter-branch|filter-repo",
         ),
         irreversible=True,
         why="This rewrites what others may have.",
     ),
-    Rule("push", "ask", commands=("git push", "docker push", "podman push"), why="This publishes to a server."),
+    Rule(
+        "push", "ask", commands=("git push !--dry-run", "docker push", "podman push"), why="This publishes to a server."
+    ),
     Rule(
         "publish",
         "ask",
         commands=(
-            "npm publish",
-            "yarn publish",
-            "cargo publish",
+            "npm|pnpm|yarn|cargo|poetry|uv|flit|hatch publish !--dry-run",
+            "yarn npm publish",
             "twine upload",
-            "uv publish",
+            "python* -m twine upload",
             "gem push",
-            "gh release create",
+            "gh release create|upload|delete",
         ),
         irreversible=True,
         why="This publishes a package, which cannot be taken back.",
@@ -112,28 +116,38 @@ DEFAULTS: tuple[Rule, ...] = (
         "deploy",
         "ask",
         commands=(
-            "terraform apply|destroy",
-            "kubectl apply|delete|create|scale",
-            "helm install|upgrade|uninstall",
-            "aws *",
-            "gcloud *",
-            "az *",
-            "ansible-playbook",
+            "terraform|tofu apply|destroy|import|taint",
             "pulumi up|destroy",
+            "kubectl apply|create|delete|replace|patch|scale|drain !--dry-run*",
+            "helm install|upgrade|uninstall|delete|rollback !--dry-run",
+            "aws * create*|delete*|put*|update*|run*|start*|stop*|terminate*|rm|rb|mb|cp|mv|sync",
+            "gcloud|az * create|delete|update|deploy|start|stop",
+            "ansible-playbook !--check !-C",
         ),
         why="This changes systems outside of the machine.",
     ),
-    Rule("remote", "ask", commands=("ssh", "scp", "sftp", "rsync *:*", "ftp"), why="This works on another computer."),
+    Rule(
+        "remote",
+        "ask",
+        commands=("ssh !-V", "scp *:*", "sftp", "rsync *:*", "ftp"),
+        why="This works on another computer.",
+    ),
     Rule(
         "drop-data",
         "ask",
         tools=("shell_*",),
-        arguments=(("command", r"(?i)\b(drop\s+(table|database|schema)|truncate\s+table)\b"),),
+        commands=("psql|mysql|mariadb|sqlite3|sqlcmd|clickhouse-client",),
+        arguments=(("command", DROPPING),),
         irreversible=True,
         why="This deletes data in a database.",
     ),
-    Rule("schedule", "ask", commands=("crontab", "at *", "systemctl enable"), why="This stays behind."),
-    Rule("stop-machine", "ask", commands=("killall5", "shutdown|reboot|halt|poweroff"), why="This stops the machine."),
+    Rule("schedule", "ask", commands=("crontab !-l", "at *", "systemctl enable"), why="This stays behind."),
+    Rule(
+        "stop-machine",
+        "ask",
+        commands=("killall5", "kill -9|-KILL|-TERM|-15 -1", "shutdown|reboot|halt|poweroff"),
+        why="This stops the machine.",
+    ),
     Rule("run-what-comes", "ask", opaque=True, why="What this runs cannot be read from it."),
     Rule("write-outside", "ask", outside=True, why="This writes outside of the workspace."),
 )

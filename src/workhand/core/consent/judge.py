@@ -12,8 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from workhand.core.consent.action import Action, Part, subject
+from workhand.core.consent.action import Action, subject
 from workhand.core.consent.rules import Answer, Rule, Verdict
+from workhand.core.consent.running import Part
+from workhand.core.consent.written import MULTIPLE, operands
 
 SEVERITY: tuple[Verdict, ...] = ("allow", "ask", "deny")
 
@@ -32,8 +34,8 @@ ALLOWED = Judgement("allow")
 
 def judge(action: Action, rules: tuple[Rule, ...], answers: tuple[Answer, ...], trust_after: int) -> Judgement:
     """Give the strictest of what is to be said about the parts of an action."""
-    found = [_heard(_of(action, part, rules), answers, trust_after) for part in action.parts]
-    return max(found, key=lambda each: SEVERITY.index(each.verdict), default=ALLOWED)
+    found = [_heard(_of(action, part, rules), answers, trust_after, action.host != "") for part in action.parts]
+    return max(found, key=lambda each: (SEVERITY.index(each.verdict), each.irreversible), default=ALLOWED)
 
 
 def _of(action: Action, part: Part, rules: Iterable[Rule]) -> Judgement:
@@ -43,18 +45,23 @@ def _of(action: Action, part: Part, rules: Iterable[Rule]) -> Judgement:
     return ALLOWED
 
 
-def _heard(judged: Judgement, answers: tuple[Answer, ...], trust_after: int) -> Judgement:
-    """Let earlier answers stand for the one that would be asked for."""
+def _heard(judged: Judgement, answers: tuple[Answer, ...], trust_after: int, is_contact: bool) -> Judgement:
+    """Let earlier answers stand for the one that would be asked for.
+
+    A request cannot wait for its answer: it is refused, asked about, and made again.  So an answer for this
+    once is for the request that comes while it is among the answers, whatever the request does.
+    """
     if judged.verdict != "ask":
         return judged
     approvals = 0
-    lasting = False
+    lasting = once = False
     for answer in answers:
         if (answer.rule, answer.subject) != (judged.rule, judged.subject):
             continue
         approvals = approvals + 1 if answer.allowed else 0
+        once = is_contact and answer.allowed and answer.scope == "once"
         lasting = answer.allowed if answer.scope != "once" else lasting and answer.allowed
-    if judged.irreversible or not (lasting or 0 < trust_after <= approvals):
+    if not once and (judged.irreversible or not (lasting or 0 < trust_after <= approvals)):
         return judged
     return Judgement("allow", judged.rule, judged.subject, judged.why)
 
@@ -69,7 +76,7 @@ def holds(rule: Rule, action: Action, part: Part) -> bool:
         and (rule.amount_above is None or (action.amount is not None and action.amount > rule.amount_above))
         and not (rule.unnamed and action.named)
         and (not rule.opaque or part.opaque)
-        and (not rule.outside or part.outside)
+        and (not rule.outside or bool(part.outside))
         and (not rule.paths or any(_any(rule.paths, path) for path in part.paths))
         and (not rule.commands or any(runs(pattern, part.words) for pattern in rule.commands))
         and all(re.search(pattern, arguments.get(name, "")) for name, pattern in rule.arguments)
@@ -80,22 +87,26 @@ def runs(pattern: str, words: tuple[str, ...]) -> bool:
     """Say whether a command is of a pattern; the language is described in ``rules``."""
     if not words:
         return False
+    program = posixpath.basename(words[0])
     wanted = [word.split("|") for word in pattern.split()]
-    options = [each for each in wanted if each[0].startswith("-")]
-    plain = [each for each in wanted if not each[0].startswith("-")]
-    given = [posixpath.basename(words[0]), *(word for word in words[1:] if not word.startswith("-"))]
-    if not plain or not _any(plain[0], given[0]):
+    plain = [each for each in wanted if not each[0].startswith(("-", "!"))]
+    if not plain or not _any(plain[0], program):
         return False
-    rest = iter(given[1:])
-    in_order = all(any(_any(each, word) for word in rest) for each in plain[1:])
-    return in_order and all(
-        any(_has_option(each, word) for each in alternatives for word in words[1:]) for alternatives in options
+    given = operands(program, words)
+    if program in MULTIPLE and plain[1:] and not _any(plain[1], "".join(given[:1])):
+        return False
+    rest = iter(given)
+    return all(any(_any(each, word) for word in rest) for each in plain[1:]) and all(
+        any(_has_option(each.removeprefix("!"), word) for each in options for word in words[1:])
+        is not options[0].startswith("!")
+        for options in wanted
+        if options[0].startswith(("-", "!"))
     )
 
 
 def _has_option(option: str, word: str) -> bool:
     if option.startswith("--") or len(option) != 2:
-        return word == option or word.startswith(option + "=")
+        return fnmatchcase(word.partition("=")[0], option)
     return word.startswith("-") and not word.startswith("--") and option[1] in word[1:]
 
 

@@ -4,9 +4,11 @@ All that a rule states must hold of one part of an action: of one simple command
 request.  What a rule does not state it does not ask for.  Rules are tried in order, and the first that holds
 decides about that part; of several parts the strictest verdict counts.
 
-A command is written as its words: ``git push --force|-f``.  Words that begin with a dash are options, which must
-all be there, wherever they stand (``-f`` is also found in ``-rf``); the first other word is the program, and the
-rest must follow in that order, with anything between.  ``|`` parts alternatives and ``*`` stands for any text.
+A command is written as its words: ``git push --force|-f !--dry-run``.  The first is the program.  Those that begin
+with a dash are options, which must all be there, wherever they stand (``-f`` is also found in ``-rf``, ``--force*`` in
+``--force-with-lease``); with ``!`` before it an option must not be there.  The others must follow in that order, with
+anything between, but what a program with sub-commands is told to do must come first: ``git commit -m push`` is no
+``git push``.  ``|`` parts alternatives and ``*`` stands for any text.
 """
 
 from __future__ import annotations

@@ -1,259 +1,314 @@
-"""Read a command line into the simple commands that it would run, without running anything.
+"""A shell line split into the simple commands that it would run, without running anything.
 
-This helps to ask people good questions.  It is no boundary: whoever wants to hide a command from it can, and
-what holds a command in is the machine.  What cannot be read is said to be opaque, and rules may ask for that.
+This helps to ask people about the right things.  It is no boundary: whoever wants to hide a command
+from it can, with a script in a file for one; the sandbox is what keeps a command from doing harm.
+
+It reads what bash reads: quotes, operators, groups, compound commands, substitutions, here-documents
+and redirections.  A function's body and every branch count as if they ran.  Nothing is read twice at
+one depth and the depth is bounded, so the time is too.  What cannot be read is said, never guessed:
+the line is then opaque, and what was read before still counts.
 """
 
 from __future__ import annotations
 
-import posixpath
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
-LINE_CHARS_MAX = 100_000
-DEPTH_MAX = 8
-OPERATORS = re.compile(r"\|\||&&|;;|\|&|[;|&()\n]")
-REDIRECTION = re.compile(r"\d*(?:>>|>\||>&|<>|>)|&>>?|\d*<<<|\d*<<-?|\d*<&?")
-ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
-SHELLS = ("sh", "bash", "dash", "zsh", "ksh")
-INTERPRETERS = (*SHELLS, "python", "python3", "perl", "ruby", "node", "php")
-KEYWORDS = ("if", "then", "else", "elif", "while", "until", "do", "!", "{", "time")
-ENDINGS = ("fi", "done", "esac", "}")
-WRAPPERS: dict[str, tuple[str, ...]] = {  # a command that runs another, and its options that take a value
-    "sudo": ("-u", "-g", "-h", "-p", "-C"),
-    "doas": ("-u",),
-    "env": ("-u", "-C", "-S"),
-    "nohup": (),
-    "nice": ("-n",),
-    "ionice": ("-c", "-n"),
-    "timeout": ("-k", "-s"),
-    "stdbuf": ("-i", "-o", "-e"),
-    "xargs": ("-n", "-I", "-P", "-L", "-d", "-a", "-s", "-E"),
-    "exec": ("-a",),
-    "command": (),
-    "builtin": (),
-    "setsid": (),
-    "watch": ("-n",),
-}
+from workhand.core.consent.words import ASSIGNMENT, Word, Words
+
+CHARS_MAX: Final = 40_000
+COMMANDS_MAX: Final = 500
+
+_SKIPPED = frozenset(
+    ["if", "then", "elif", "else", "fi", "while", "until", "do", "done", "{", "}", "!", "coproc", "esac"]
+)
+_REDIRECTION = re.compile(r"(?:\d+|\{\w+\})?(&>>|&>|<<<|<<-|<<|<>|<&|>>|>\||>&|<(?!\()|>(?!\())")
+_OPERATOR = re.compile(r"\n|;;&|;;|;&|;|&&|&|\|\||\|&|\||\(|\)")
+_NO_FILE = re.compile(r"\d+-?|-")
+_NOTHING_IN_BRACKETS = re.compile(r"\([ \t]*\)")
+_CONDITION_END = re.compile(r"\]\](?=[\s;&|)]|$)")
+_IN = re.compile(r"in\b")
+_ESAC = re.compile(r"esac\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    words: tuple[str, ...]
-    written: tuple[str, ...] = ()  # files that its output goes to
-    opaque: bool = False
+class Simple:
+    """A simple command.  Without words it only assigns, or redirects what a group writes."""
+
+    words: tuple[Word, ...]
+    targets: tuple[Word, ...] = ()  # files that redirections write
+    assigned: tuple[tuple[str, Word], ...] = ()  # a name that comes twice takes each of its values, as in a loop
+    pipeline: int = 0  # commands with one number write into each other, in this order
+    piped: bool = False  # it reads what another command writes
+    fed: str | None = None  # it reads this text: a here-document or a here-string
+    groups: tuple[int, ...] = ()  # the subshells that it is in: a change of directory ends with them
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    commands: tuple[Simple, ...]
+    opaque: str = ""  # why a part of it cannot be read
+
+
+def read(line: str, depth: int = 0) -> Line:
+    """Split a line; ``depth`` says in how many others it stands."""
+    if len(line) > CHARS_MAX:
+        return Line((), f"it is longer than {CHARS_MAX:,} characters")
+    reader = _Reader(line, depth)
+    reader.commands("")
+    return Line(tuple(map(_finished, reader.found)), reader.words.opaque)
 
 
 @dataclass(slots=True)
-class _Reading:
-    """How far a line has been read."""
+class _Draft:
+    """A command while it is read."""
 
-    text: str
-    at: int = 0
-    inner: list[str] = field(default_factory=list)  # scripts in substitutions
-    unreadable: bool = False
-
-
-def commands(line: str, depth: int = 0) -> tuple[Command, ...]:
-    """Give the simple commands of a line in order, those in substitutions and behind wrappers included."""
-    if len(line) > LINE_CHARS_MAX or depth > DEPTH_MAX:
-        return (Command((), opaque=True),)
-    return tuple(each for found in _simple(line, depth) for each in found)
+    pipeline: int
+    groups: tuple[int, ...]
+    piped: bool = False
+    words: list[Word] = field(default_factory=list)
+    targets: list[Word] = field(default_factory=list)
+    assigned: list[tuple[str, Word]] = field(default_factory=list)
+    fed: list[str] = field(default_factory=list)
 
 
-def _simple(line: str, depth: int) -> Iterator[list[Command]]:
-    reading = _Reading(line)
-    words: list[str] = []
-    written: list[str] = []
-    piped = False
-    for kind, text in _tokens(reading):
-        if kind == "word":
-            words.append(text)
-        elif kind == "written":
-            written.append(text)
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """A here-document whose text stands below the line that is read."""
+
+    reads: _Draft
+    delimiter: str
+    tabs: bool  # leading ones are taken away
+    literal: bool
+
+
+def _finished(draft: _Draft) -> Simple:
+    return Simple(
+        words=tuple(draft.words),
+        targets=tuple(draft.targets),
+        assigned=tuple(draft.assigned),
+        pipeline=draft.pipeline,
+        piped=draft.piped,
+        fed="".join(draft.fed) if draft.fed else None,
+        groups=draft.groups,
+    )
+
+
+class _Reader:
+    """The commands of a text, as far as it is read."""
+
+    def __init__(self, text: str, depth: int) -> None:
+        self.words = Words(text, depth, self)
+        self.found: list[_Draft] = []
+        self.pipelines = 0
+        self.groups: tuple[int, ...] = ()
+        self.documents: list[_Document] = []
+
+    def commands(self, closer: str, *, piped: bool = False) -> None:
+        """Read commands up to ``closer`` and past it: ``)``, ``;;`` in a branch of a case, or nothing for all."""
+        words = self.words
+        if not words.deeper():
+            return
+        before = self.groups
+        self.pipelines += 1
+        self.groups = (*before, self.pipelines) if closer == ")" else before
+        draft = self._draft(piped=piped)
+        while words.at < len(words.text):
+            if words.skip():
+                continue
+            if redirection := _REDIRECTION.match(words.text, words.at):
+                self._redirect(redirection, draft)
+                continue
+            if not (found := _OPERATOR.match(words.text, words.at)):
+                if self._take(draft, closer):
+                    break
+                continue
+            operator = found.group()
+            if operator == "(":
+                draft = self._bracket(draft)
+                continue
+            words.at = found.end()
+            draft = self._after(draft, operator)
+            if operator == closer or (closer == ";;" and operator in (";&", ";;&")):
+                break
+            if operator == ")":
+                words.unreadable("it closes a bracket that is not open")
         else:
-            yield _finished(words, written, piped, depth)
-            words, written, piped = [], [], text in ("|", "|&")
-    yield _finished(words, written, piped, depth)
-    for script in reading.inner:
-        yield list(commands(script, depth + 1))
-    if reading.unreadable:
-        yield [Command((), opaque=True)]
+            self._read_documents()
+            if closer:
+                words.unreadable("it leaves a bracket or a case open")
+        self._end(draft)
+        self.groups = before
+        words.depth -= 1
 
-
-def _finished(words: list[str], written: list[str], piped: bool, depth: int) -> list[Command]:
-    while words and (words[0] in KEYWORDS or ASSIGNMENT.match(words[0])):
-        words = words[1:]
-    if words and words[0] in ENDINGS:
-        words = []
-    if not words:
-        return [Command((), tuple(written))] if written else []
-    program = posixpath.basename(words[0])
-    if program in WRAPPERS:
-        return _finished(_behind(words), written, piped, depth + 1) if depth < DEPTH_MAX else [Command((), opaque=True)]
-    found = [Command(tuple(words), tuple(written), _is_opaque(program, words, piped))]
-    if program in SHELLS and "-c" in words[:-1]:
-        found += commands(words[words.index("-c") + 1], depth + 1)
-    if program == "find":
-        found += _found(words, depth)
-    return found
-
-
-def _is_opaque(program: str, words: list[str], piped: bool) -> bool:
-    """Say whether what runs is only known when it runs: what is evaluated, or piped into an interpreter."""
-    fed = piped and program in INTERPRETERS and all(word.startswith("-") for word in words[1:] if word != "-")
-    return fed or program == "eval" or "$" in words[0]
-
-
-def _behind(words: list[str]) -> list[str]:
-    """Give the command that a wrapper runs."""
-    program = posixpath.basename(words[0])
-    valued = WRAPPERS[program]
-    rest = words[1:]
-    while rest and rest[0].startswith("-") and rest[0] != "--":
-        rest = rest[2:] if rest[0] in valued else rest[1:]
-    if rest[:1] == ["--"]:
-        rest = rest[1:]
-    return rest[1:] if program == "timeout" else rest
-
-
-def _found(words: list[str], depth: int) -> list[Command]:
-    """Give what ``find`` runs on what it finds."""
-    where = tuple(word for word in words[1:2] if not word.startswith("-"))
-    found = [Command(("rm", *where))] if "-delete" in words else []
-    for index, word in enumerate(words):
-        if word in ("-exec", "-execdir", "-ok"):
-            rest = words[index + 1 :]
-            end = next((at for at, each in enumerate(rest) if each in (";", "+")), len(rest))
-            found += _finished([*rest[:end], *where], [], False, depth + 1) if depth < DEPTH_MAX else []
-    return found
-
-
-def _tokens(reading: _Reading) -> Iterator[tuple[str, str]]:
-    """Give words, the targets of redirections, and operators."""
-    heredocs: list[str] = []
-    while reading.at < len(reading.text):
-        here = reading.text[reading.at]
-        if here in " \t\r" or reading.text.startswith("\\\n", reading.at):
-            reading.at += 2 if here == "\\" else 1
-        elif here == "#":
-            end = reading.text.find("\n", reading.at)
-            reading.at = end if end >= 0 else len(reading.text)
-        elif (found := REDIRECTION.match(reading.text, reading.at)) and not _is_substitution(reading):
-            reading.at = found.end()
-            _skip_blanks(reading)
-            target = _word(reading)
-            if "<<" in found[0] and "<<<" not in found[0]:
-                heredocs.append(target)
-            elif ">" in found[0] and not target.isdigit() and target != "-":
-                yield "written", target
-        elif found := OPERATORS.match(reading.text, reading.at):
-            reading.at = found.end()
-            if found[0] == "\n":
-                _skip_heredocs(reading, heredocs)
-            yield "operator", found[0]
+    def elsewhere(self, text: str, *, substitutions_only: bool = False) -> None:
+        """Read another text as a part of this one."""
+        inner = _Reader(text, self.words.depth)
+        inner.pipelines = self.pipelines + 1
+        inner.groups = (*self.groups, inner.pipelines)
+        if substitutions_only:
+            inner.words.quoted(closer="")
         else:
-            yield "word", _word(reading)
+            inner.commands("")
+        self.pipelines = inner.pipelines
+        self.found += inner.found
+        if inner.words.opaque:
+            self.words.unreadable(inner.words.opaque)
 
+    def _take(self, draft: _Draft, closer: str) -> bool:
+        """Read a word into a command, or one that begins a compound command; say whether a branch ends before it."""
+        words, start = self.words, self.words.at
+        word = words.word()
+        if draft.words or draft.assigned or draft.targets or words.text[start : words.at] != word.text:
+            self._add(draft, word)  # only bare first words are special
+        elif word.text == "esac" and closer == ";;":
+            words.at = start
+            return True
+        elif word.text == "[[":
+            self._condition()
+        elif word.text == "case":
+            self._case()
+        elif word.text in ("for", "select"):
+            self._loop()
+        elif word.text == "function":
+            words.skip()
+            words.word()
+            words.skip()
+            self._nothing_in_brackets()
+        elif word.text not in _SKIPPED:
+            self._add(draft, word)
+        return False
 
-def _is_substitution(reading: _Reading) -> bool:
-    return reading.text.startswith(("<(", ">("), reading.at)
-
-
-def _skip_blanks(reading: _Reading) -> None:
-    while reading.text.startswith((" ", "\t"), reading.at):
-        reading.at += 1
-
-
-def _skip_heredocs(reading: _Reading, heredocs: list[str]) -> None:
-    for word in heredocs:
-        end = re.compile(rf"^\t*{re.escape(word)}$", re.MULTILINE).search(reading.text, reading.at)
-        reading.at = end.end() if end else len(reading.text)
-    heredocs.clear()
-
-
-def _word(reading: _Reading) -> str:
-    """Read one word with its quotes removed; what is substituted in it is read as a script of its own."""
-    text, parts, begin = reading.text, [], reading.at
-    while reading.at < len(text):
-        here = text[reading.at]
-        if here in " \t\r\n;|&()":
-            break
-        if here in "<>" and reading.at > begin and not _is_substitution(reading):
-            break
-        parts.append(_piece(reading))
-    if reading.at == begin:  # such as a stray parenthesis: it must be passed over
-        reading.at += 1
-    return "".join(parts)
-
-
-def _piece(reading: _Reading) -> str:
-    text, begin = reading.text, reading.at
-    here = text[begin]
-    if here == "\\":
-        reading.at += 2
-        return text[begin + 1 : begin + 2].replace("\n", "")
-    if here == "'":
-        return _quoted(reading, begin + 1, "'")
-    if here == '"':
-        return _double(reading)
-    if here == "`":
-        reading.inner.append(_quoted(reading, begin + 1, "`"))
-        return "$(...)"
-    if text.startswith(("$(", "<(", ">("), begin):
-        return _substituted(reading)
-    reading.at += 1
-    return here
-
-
-def _quoted(reading: _Reading, begin: int, end: str) -> str:
-    close = reading.text.find(end, begin)
-    if close < 0:
-        reading.unreadable = True
-        close = len(reading.text)
-    reading.at = close + 1
-    return reading.text[begin:close]
-
-
-def _double(reading: _Reading) -> str:
-    parts: list[str] = []
-    reading.at += 1
-    while reading.at < len(reading.text):
-        here = reading.text[reading.at]
-        if here == '"':
-            reading.at += 1
-            return "".join(parts)
-        if here == "\\" and reading.text[reading.at + 1 : reading.at + 2] not in ('"', "\\", "$", "`", "\n"):
-            reading.at += 1
-            parts.append("\\")
-        elif here in "\\`" or reading.text.startswith("$(", reading.at):
-            parts.append(_piece(reading))
+    def _add(self, draft: _Draft, word: Word) -> None:
+        assignment = ASSIGNMENT.match(word.text)
+        if assignment and not draft.words:
+            draft.assigned.append((assignment[1], Word(word.text[assignment.end() :], word.loose)))
         else:
-            reading.at += 1
-            parts.append(here)
-    reading.unreadable = True
-    return "".join(parts)
+            draft.words.append(word)
 
-
-def _substituted(reading: _Reading) -> str:
-    """Pass over ``$( )``, keeping what is in it for later."""
-    begin = reading.at + 2
-    depth, at, quote = 1, begin, ""
-    while at < len(reading.text) and depth:
-        here = reading.text[at]
-        if here == "\\":
-            at += 1
-        elif quote:
-            quote = "" if here == quote else quote
-        elif here in "'\"":
-            quote = here
+    def _bracket(self, draft: _Draft) -> _Draft:
+        """Read what an opening bracket between words begins; a function's name is no command."""
+        words = self.words
+        if draft.words:
+            if len(draft.words) == 1 and self._nothing_in_brackets():
+                return self._draft()
+            words.unreadable("a bracket stands where none can")
+        elif words.text.startswith("((", words.at):
+            words.arithmetic()
         else:
-            depth += (here == "(") - (here == ")")
-        at += 1
-    if depth:
-        reading.unreadable = True
-        at += 1
-    reading.inner.append(reading.text[begin : at - 1])
-    reading.at = min(at, len(reading.text))
-    return "$(...)"
+            words.at += 1
+            self.commands(")", piped=draft.piped)
+        return draft
+
+    def _nothing_in_brackets(self) -> bool:
+        found = _NOTHING_IN_BRACKETS.match(self.words.text, self.words.at)
+        self.words.at = found.end() if found else self.words.at
+        return found is not None
+
+    def _redirect(self, found: re.Match[str], draft: _Draft) -> None:
+        words = self.words
+        words.at = found.end()
+        words.skip()
+        operator, start = found[1], words.at
+        if start >= len(words.text) or _OPERATOR.match(words.text, start):
+            words.unreadable("a redirection leads nowhere")
+            return
+        word = words.word()
+        if operator in ("<<", "<<-"):
+            literal = any(mark in words.text[start : words.at] for mark in "'\"\\")
+            self.documents.append(_Document(draft, word.text, operator == "<<-", literal))
+        elif operator == "<<<":
+            draft.fed.append(word.text + "\n")
+        elif operator not in ("<", "<&") and not (operator == ">&" and _NO_FILE.fullmatch(word.text)):
+            draft.targets.append(word)
+
+    def _read_documents(self) -> None:
+        """Read the here-documents that begin here; in a text without quotes substitutions are made."""
+        words, documents = self.words, tuple(self.documents)
+        self.documents.clear()
+        for document in documents:
+            lines: list[str] = []
+            while words.at < len(words.text):
+                end = words.text.find("\n", words.at) + 1 or len(words.text)
+                line = words.text[words.at : end]
+                words.at = end
+                line = line.lstrip("\t") if document.tabs else line
+                if line.removesuffix("\n") == document.delimiter:
+                    break
+                lines.append(line)
+            text = "".join(lines)
+            document.reads.fed.append(text)
+            if not document.literal:
+                self.elsewhere(text, substitutions_only=True)
+
+    def _condition(self) -> None:
+        """Pass over ``[[ ... ]]``; what is substituted in it is read."""
+        words = self.words
+        while words.at < len(words.text):
+            if found := _CONDITION_END.match(words.text, words.at):
+                words.at = found.end()
+                return
+            words.word_or_mark()
+        words.unreadable("it leaves [[ open")
+
+    def _case(self) -> None:
+        words = self.words
+        words.skip()
+        words.word()
+        words.space()
+        words.word()  # in
+        words.space()
+        while words.at < len(words.text):
+            if found := _ESAC.match(words.text, words.at):
+                words.at = found.end()
+                return
+            while words.at < len(words.text) and words.text[words.at] != ")":
+                words.word_or_mark()
+            words.at += 1
+            self.commands(";;")
+            words.space()
+        words.unreadable("it leaves a case open")
+
+    def _loop(self) -> None:
+        """Read the head of a loop: the variable, and the words that it takes one after the other."""
+        words = self.words
+        words.skip()
+        if words.text.startswith("((", words.at):
+            words.arithmetic()
+            return
+        draft = self._draft()
+        name = words.word().text
+        words.space()
+        found = _IN.match(words.text, words.at)
+        words.at = found.end() if found else words.at
+        while found and words.at < len(words.text) and words.text[words.at] not in "\n;&|)":
+            if not words.skip():
+                start = words.at
+                draft.assigned.append((name, words.word()))
+                words.at += words.at == start
+        self._end(draft)
+
+    def _draft(self, *, piped: bool = False) -> _Draft:
+        self.pipelines += 1
+        return _Draft(self.pipelines, self.groups, piped)
+
+    def _after(self, draft: _Draft, operator: str) -> _Draft:
+        """End a command at an operator and begin the next."""
+        waits = draft.piped and operator == "\n" and not (draft.words or draft.targets)
+        following = draft
+        if operator in ("|", "|&"):
+            following = _Draft(draft.pipeline, self.groups, piped=True)
+        elif not waits:  # a pipe goes on in the next line
+            following = self._draft()
+        if following is not draft:
+            self._end(draft)
+        if operator == "\n":
+            self._read_documents()
+        return following
+
+    def _end(self, draft: _Draft) -> None:
+        if draft.words or draft.targets or draft.assigned:
+            self.found.append(draft)
+        if len(self.found) > COMMANDS_MAX:
+            self.words.unreadable(f"it has more than {COMMANDS_MAX} commands")
