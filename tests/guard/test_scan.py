@@ -117,7 +117,7 @@ def test_what_stands_around_a_secret_hides_nothing(before: bytes, after: bytes, 
 @given(st.binary(max_size=300))
 def test_any_content_can_be_searched(content: bytes) -> None:
     found = scan([("body", content)], NEEDLES)
-    assert found is None or found.name in [*(needle.name for needle in NEEDLES), *(name for name, _ in CREDENTIALS)]
+    assert found is None or found.name in [*(needle.name for needle in NEEDLES), *(name for name, *_ in CREDENTIALS)]
 
 
 @pytest.mark.parametrize(

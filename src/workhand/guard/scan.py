@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import codecs
 import html
 import io
 import re
@@ -28,7 +27,9 @@ TEXT_SHARE_MIN = 0.85
 TEXT = bytes([9, 10, 13, *range(32, 127)])
 PIECE_BYTES_MIN = 16
 SQUEEZED_MIN = 8
-SEPARATORS = re.compile(rb"[^A-Za-z0-9]+")
+LOWER = bytes(range(256)).lower()
+OTHERS = bytes(byte for byte in range(256) if not (byte < 128 and chr(byte).isalnum()))
+TURNED = bytes.maketrans(b"abcdefghijklmnopqrstuvwxyz", b"nopqrstuvwxyzabcdefghijklm")
 BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{%d,}={0,2}" % PIECE_BYTES_MIN)
 WRAPPED = re.compile(rb"(?<=[A-Za-z0-9+/]{60})\r?\n")
 BASE32 = re.compile(rb"[A-Z2-7]{%d,}={0,6}" % PIECE_BYTES_MIN)
@@ -47,22 +48,31 @@ UNCAUGHT = (
 )
 """What no search can see; the placeholders are the answer to it."""
 
-CREDENTIALS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
-    (name, re.compile(pattern))
-    for name, pattern in (
-        ("github-token", rb"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{82})\b"),
-        ("gitlab-token", rb"\bglpat-[A-Za-z0-9_-]{20}\b"),
-        ("aws-key", rb"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b"),
-        ("google-key", rb"\bAIza[A-Za-z0-9_-]{35}\b"),
-        ("slack-token", rb"\bxox[abpors]-\d{8,}-[A-Za-z0-9-]{20,}\b"),
-        ("stripe-key", rb"\b[sr]k_live_[A-Za-z0-9]{24,}\b"),
-        ("anthropic-key", rb"\bsk-ant-[a-z0-9]+-[A-Za-z0-9_-]{80,}"),
-        ("openai-key", rb"\bsk-(?:proj-)?[A-Za-z0-9_-]{20,}T3BlbkFJ[A-Za-z0-9_-]{20,}"),
-        ("npm-token", rb"\bnpm_[A-Za-z0-9]{36}\b"),
-        ("pypi-token", rb"\bpypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,}"),
-        ("private-key", rb"-----BEGIN (?:[A-Z0-9]+ )?PRIVATE KEY-----\s+[A-Za-z0-9+/=\s]{64,}"),
+CREDENTIALS: tuple[tuple[str, tuple[bytes, ...], re.Pattern[bytes]], ...] = tuple(
+    (name, tuple(marks.split()), re.compile(pattern))
+    for name, marks, pattern in (
+        (
+            "github-token",
+            b"ghp_ gho_ ghu_ ghs_ ghr_ github_pat_",
+            rb"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{82})\b",
+        ),
+        ("gitlab-token", b"glpat-", rb"\bglpat-[A-Za-z0-9_-]{20}\b"),
+        ("aws-key", b"AKIA ASIA", rb"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b"),
+        ("google-key", b"AIza", rb"\bAIza[A-Za-z0-9_-]{35}\b"),
+        ("slack-token", b"xox", rb"\bxox[abpors]-\d{8,}-[A-Za-z0-9-]{20,}\b"),
+        ("stripe-key", b"k_live_", rb"\b[sr]k_live_[A-Za-z0-9]{24,}\b"),
+        ("anthropic-key", b"sk-ant-", rb"\bsk-ant-[a-z0-9]+-[A-Za-z0-9_-]{80,}"),
+        ("openai-key", b"T3BlbkFJ", rb"\bsk-(?:proj-)?[A-Za-z0-9_-]{20,}T3BlbkFJ[A-Za-z0-9_-]{20,}"),
+        ("npm-token", b"npm_", rb"\bnpm_[A-Za-z0-9]{36}\b"),
+        ("pypi-token", b"pypi-AgEIcHlwaS5vcmc", rb"\bpypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,}"),
+        (
+            "private-key",
+            b"KEY-----",
+            rb"-----BEGIN (?:[A-Z0-9]+ )?PRIVATE KEY-----\s+[A-Za-z0-9+/=\s]{64,}",
+        ),
     )
 )
+"""Well-known credentials: their kind, what they all hold, and their form, as those who issue them publish it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +103,13 @@ def scan(parts: Iterable[tuple[str, bytes]], needles: tuple[Needle, ...]) -> Fin
 
 def squeezed(content: bytes) -> bytes:
     """Leave letters and digits only, in one case: what a secret cannot be told apart by."""
-    return SEPARATORS.sub(b"", content).lower()
+    return content.translate(LOWER, OTHERS)
 
 
 def _in_view(view: bytes, needles: tuple[Needle, ...]) -> tuple[str, str] | None:
     if not needles:
         return _credential(view)
     tight = squeezed(view)
-    turned = codecs.encode(tight.decode("ascii"), "rot13").encode()
     for needle in needles:
         if needle.value in view:
             return needle.name, ""
@@ -109,19 +118,22 @@ def _in_view(view: bytes, needles: tuple[Needle, ...]) -> tuple[str, str] | None
         small = squeezed(needle.value)
         if len(small) < SQUEEZED_MIN:
             continue
-        for how, sought, place in (
-            ("separators or case", small, tight),
-            ("reversed", small[::-1], tight),
-            ("rot13", small, turned),
-            ("hex", needle.value.hex().encode(), tight),
+        for how, sought in (
+            ("separators or case", small),
+            ("reversed", small[::-1]),
+            ("rot13", small.translate(TURNED)),
+            ("hex", needle.value.hex().encode()),
         ):
-            if sought in place:
+            if sought in tight:
                 return needle.name, f", {how}"
     return _credential(view)
 
 
 def _credential(view: bytes) -> tuple[str, str] | None:
-    return next(((name, "") for name, pattern in CREDENTIALS if pattern.search(view)), None)
+    for name, marks, pattern in CREDENTIALS:
+        if any(mark in view for mark in marks) and pattern.search(view):  # the marks are found much faster
+            return name, ""
+    return None
 
 
 def _views(content: bytes, how: str, depth: int, budget: list[int]) -> Iterator[tuple[str, bytes]]:

@@ -32,9 +32,7 @@ class Side:
                 self.http.receive_data(await self.reader.read(CHUNK_BYTES))
 
     async def send(self, *events: h11.Event) -> None:
-        for event in events:
-            if content := self.http.send(event):
-                self.writer.write(content)
+        self.writer.write(b"".join(self.http.send(event) or b"" for event in events))
         async with asyncio.timeout(IDLE_S):
             await self.writer.drain()
 
