@@ -1,0 +1,167 @@
+"""Connections come out of a machine at its door, whole, in both directions, and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from workhand.core.ports import Executed
+from workhand.sandbox.client import DaemonSandbox
+from workhand.sandbox.doorway import Doorway
+from workhand.sandbox.inside.tunnel import TUNNELS_MAX, WINDOW_BYTES
+from workhand.sandbox.probe import open_sandbox
+from workhand.sandbox.spec import DOOR_PORT, MachineSpec
+
+pytestmark = pytest.mark.anyio
+
+CONNECT = f"import socket, sys, threading; s = socket.create_connection(('127.0.0.1', {DOOR_PORT}))\n"
+ECHO = CONNECT + (
+    "sent = bytes(range(256)) * 40_000\n"
+    "threading.Thread(target=lambda: (s.sendall(sent), s.shutdown(1))).start()\n"
+    "print(b''.join(iter(lambda: s.recv(1 << 16), b'')) == sent)"
+)
+MANY = CONNECT + (
+    f"all = [s] + [socket.create_connection(('127.0.0.1', {DOOR_PORT})) for _ in range({TUNNELS_MAX})]\n"
+    "answers = []\n"
+    "for each in all:\n"
+    "    each.settimeout(20)\n"
+    "    try:\n"
+    "        each.sendall(b'x')\n"
+    "        answers.append(each.recv(1))\n"
+    "    except OSError:\n"
+    "        answers.append(b'')\n"
+    "print(answers.count(b'x'), answers.count(b''))"
+)
+HELD = CONNECT + "s.sendall(b'x'); s.recv(1); print('open', flush=True); s.recv(1)"
+
+
+class Outside:
+    """A door behind which everything is said back, and what was opened at it."""
+
+    def __init__(self, group: anyio.abc.TaskGroup) -> None:
+        self.group = group
+        self.opened: list[socket.socket] = []
+
+    def __call__(self, connection: socket.socket) -> None:
+        self.opened.append(connection)
+        self.group.start_soon(self.echo, connection)
+
+    async def echo(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        connection.setblocking(False)
+        with connection:
+            while content := await loop.sock_recv(connection, 1 << 16):
+                await loop.sock_sendall(connection, content)
+
+
+@pytest.fixture
+async def outside() -> AsyncIterator[Outside]:
+    async with anyio.create_task_group() as group:
+        yield Outside(group)
+        group.cancel_scope.cancel()
+
+
+@pytest.fixture
+async def machine(outside: Outside, tmp_path: Path, require_bubblewrap: None) -> AsyncIterator[DaemonSandbox]:
+    spec = MachineSpec(session="door", workspace=tmp_path, owned=True, door=outside, environment={"KEY": "wh_1"})
+    async with await open_sandbox("bubblewrap", spec) as sandbox:
+        yield sandbox
+
+
+async def python(sandbox: DaemonSandbox, code: str) -> Executed:
+    return await sandbox.execute(("python3", "-c", code), timeout_s=60, output_bytes_max=10_000)
+
+
+async def test_ten_megabytes_come_back_as_they_were(machine: DaemonSandbox) -> None:
+    assert (await python(machine, ECHO)).stdout == b"True\n"
+
+
+async def test_as_many_connections_as_allowed_are_open_at_once(machine: DaemonSandbox, outside: Outside) -> None:
+    assert (await python(machine, MANY)).stdout == f"{TUNNELS_MAX} 1\n".encode()
+    assert len(outside.opened) == TUNNELS_MAX
+
+
+async def test_connections_end_with_the_machine(machine: DaemonSandbox, outside: Outside) -> None:
+    seen = asyncio.Event()
+    async with anyio.create_task_group() as group:
+
+        async def hold() -> None:
+            with pytest.raises(Exception, match="gone"):
+                await machine.execute(
+                    ("python3", "-c", HELD), timeout_s=60, output_bytes_max=100, watch=lambda _: seen.set()
+                )
+
+        group.start_soon(hold)
+        await seen.wait()
+        await machine.close()
+    with anyio.fail_after(10):
+        while outside.opened[0].fileno() >= 0:
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_programs_inside_find_the_door_and_their_environment(machine: DaemonSandbox) -> None:
+    names = ["HTTP_PROXY", "https_proxy", "NO_PROXY", "KEY"]
+    found = await python(machine, f"import os; print([os.environ[name] for name in {names}])")
+    url = f"http://127.0.0.1:{DOOR_PORT}"
+    assert found.stdout.decode().strip() == str([url, url, "localhost,127.0.0.1,::1", "wh_1"])
+    assert machine.capabilities.network == "guarded"
+
+
+async def test_without_a_door_nothing_listens(tmp_path: Path, require_bubblewrap: None) -> None:
+    async with await open_sandbox("bubblewrap", MachineSpec(session="shut", workspace=tmp_path, owned=True)) as sandbox:
+        assert b"ConnectionRefusedError" in (await python(sandbox, CONNECT)).stderr
+        assert sandbox.capabilities.network == "none"
+
+
+def frame(event: str, *, tunnel: Any = 1, count: Any = 0) -> dict[str, Any]:
+    return {"tunnel": tunnel, "event": event, "count": count}
+
+
+@pytest.mark.parametrize(
+    ("frames", "answers"),
+    [
+        ([(frame("open"), b""), (frame("open"), b"")], ["reset"]),
+        ([(frame("open"), b""), (frame("taken", count=1), b"")], ["reset"]),
+        ([(frame("open"), b""), (frame("taken", count=-1), b"")], ["reset"]),
+        ([(frame("open"), b""), (frame("data"), b"x" * (WINDOW_BYTES + 1))], ["reset"]),
+        ([(frame("open"), b""), (frame("no such"), b"")], ["reset"]),
+        ([(frame("open"), b""), (frame("end"), b""), (frame("data"), b"x")], ["reset"]),
+        ([(frame("data"), b"x")], []),
+        ([(frame("open", tunnel="1"), b""), (frame("open", count=None), b""), (frame("open", tunnel=None), b"")], []),
+        ([({"tunnel": 1}, b""), ({"tunnel": 1, "event": ["open"], "count": 0}, b"")], []),
+    ],
+)
+async def test_an_inside_that_breaks_the_rules_ends_its_own_connection_only(
+    frames: list[tuple[dict[str, Any], bytes]], answers: list[str]
+) -> None:
+    sent: list[str] = []
+    opened: list[socket.socket] = []
+    doorway = Doorway(opened.append, lambda header, payload: sent.append(header["event"]))
+    doorway.take(frame("open", tunnel=7), b"")
+    for header, payload in frames:
+        doorway.take(json.loads(json.dumps(header)), payload)
+    doorway.take(frame("data", tunnel=7), b"still there")
+    assert [event for event in sent if event not in ("taken", "data")] == answers
+    assert opened[0].recv(100) == b"still there"
+    doorway.close()
+    for connection in opened:
+        connection.close()
+
+
+async def test_more_connections_than_allowed_are_reset() -> None:
+    sent: list[str] = []
+    opened: list[socket.socket] = []
+    doorway = Doorway(opened.append, lambda header, payload: sent.append(header["event"]))
+    for number in range(1, TUNNELS_MAX + 3):
+        doorway.take(frame("open", tunnel=number), b"")
+    assert (len(opened), sent) == (TUNNELS_MAX, ["reset", "reset"])
+    doorway.close()
+    for connection in opened:
+        connection.close()
