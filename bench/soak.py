@@ -7,6 +7,7 @@ Afterwards nothing may be left: no record, no control group with a process in it
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import signal
 import subprocess
@@ -22,7 +23,7 @@ import anyio
 from workhand.core.policy import Isolation
 from workhand.sandbox import register
 from workhand.sandbox.limits import find_groups
-from workhand.sandbox.slots import group_name, state_directory
+from workhand.sandbox.slots import group_name, state_directory, try_slot
 from workhand.sandbox.spec import MachineSpec
 from workhand.sandbox.tiers import open_machine
 
@@ -86,14 +87,22 @@ def killed(least: Isolation, kills: int, directory: Path, chance: random.Random)
 
 
 def left() -> dict[str, int]:
-    """Count what machines have left on this host."""
+    """Count what machines have left on this host; those that others have open at the moment are theirs."""
     groups = find_groups()
     parents = [parent for _, parent in groups.parents] if groups else []
     return {
-        "records": len(register.machines()),
-        "control groups": sum(1 for parent in parents for _ in parent.glob(group_name("*"))),
-        "group records": sum(1 for _ in state_directory().glob(group_name("*"))),
+        "records": sum(not machine.held for machine in register.machines()),
+        "control groups": sum(is_free(group) for parent in parents for group in parent.glob(group_name("*"))),
+        "group records": sum(is_free(record) for record in state_directory().glob(group_name("*"))),
     }
+
+
+def is_free(path: Path) -> bool:
+    """Say whether no machine lives in the slot that a path is named after."""
+    slot = try_slot(state_directory(), int(path.name.rpartition("-")[2]))
+    if slot is not None:
+        os.close(slot.fd)
+    return slot is not None
 
 
 def available() -> int:
