@@ -143,6 +143,7 @@ HOST = b"Host: server.example\r\n"
         b"GET / HTTP/1.1\r\n" + HOST + b"\r\n",
         b"GET https://server.example/ HTTP/1.1\r\n" + HOST + b"\r\n",
         b"GET ftp://server.example/ HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"GET http://[::1/ HTTP/1.1\r\n" + HOST + b"\r\n",
         b"GET http://a@server.example/ HTTP/1.1\r\n" + HOST + b"\r\n",
         b"GET http://server.example/ HTTP/1.1\r\nHost: other.example\r\n\r\n",
         b"GET http://server.example/ HTTP/1.1\r\n" + HOST + HOST + b"\r\n",

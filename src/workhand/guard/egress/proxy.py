@@ -123,7 +123,10 @@ async def _connect_head(connection: socket.socket) -> bytes:
 def _absolute(request: h11.Request) -> tuple[Endpoint, str]:
     """Take a whole URL apart into where it leads and what is asked for there."""
     url = request.target.decode("ascii", "replace")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise Malformed(f"{url[:80]!r} is no URL") from error
     if parts.scheme.lower() != "http" or "@" in parts.netloc or not parts.netloc:
         raise Malformed(f"{url[:80]!r} is not the URL of a page that is not encrypted; use CONNECT for those that are")
     rest = parts.path or "/"
