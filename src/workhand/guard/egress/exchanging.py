@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workhand.guard.egress.proxy import Proxy
 
 CONNECT_S = 15.0
+ANSWER_S = 600.0  # until an answer begins: a model may think for long
 BODY_BYTES_MAX = 32 << 20
 ORDINARY_PORTS = {"http": 80, "https": 443}
 HOP_BY_HOP = frozenset(
@@ -25,6 +26,8 @@ HOP_BY_HOP = frozenset(
         *(b"te", b"trailer", b"transfer-encoding", b"upgrade"),
     )
 )
+OURS = (b"host", b"content-length", b"expect")  # what is said anew of every request
+READING = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 Headers = Iterable[tuple[bytes, bytes]]
 Scheme: TypeAlias = Literal["http", "https"]
 
@@ -89,10 +92,13 @@ class Exchange:
             return
         head, text = answer_to(refused)
         await self.inside.send(head, h11.Data(data=text), h11.EndOfMessage())
+        if not _all_read(self.inside):
+            await self.inside.discard()
 
     # -- what is asked for -------------------------------------------------------------
 
     async def _outgoing(self, request: h11.Request, path: str) -> Outgoing:
+        _check_form(request)
         named = [value.decode("ascii", "replace") for name, value in request.headers if name == b"host"]
         try:
             stated = endpoint(named[0] if named else "", ORDINARY_PORTS[self.scheme])
@@ -113,28 +119,40 @@ class Exchange:
         if body is None:
             raise refusal("too-long", f"a request may have {BODY_BYTES_MAX:,} bytes; send less at once.", 413)
         headers = tuple((bytes(name), bytes(value)) for name, value in request.headers)
+        websocket = (b"upgrade", b"websocket") in [(name, value.lower()) for name, value in headers]
+        compression = (b"sec-websocket-extensions",) if websocket else ()
         return Outgoing(
             self.scheme,
             self.target.host,
             self.target.port,
             request.method.decode("ascii"),
             path,
-            _end_to_end(headers, b"content-length", b"expect"),
+            ((b"host", self._authority()), *_end_to_end(headers, *OURS, *compression)),
             body,
-            websocket=(b"upgrade", b"websocket") in [(name, value.lower()) for name, value in headers],
+            websocket,
         )
+
+    def _authority(self) -> bytes:
+        """Name the server in the one form that was judged, whatever form it was asked for in."""
+        ordinary = self.target.port == ORDINARY_PORTS[self.scheme]
+        return (str(self.target).rpartition(":")[0] if ordinary else str(self.target)).encode()
 
     # -- what comes of it ----------------------------------------------------------------
 
     async def _pass(self, outgoing: Outgoing, ruling: Ruling) -> bool:
         redactor = self.gatekeeper.redactor(outgoing.host)
         prepared = self.gatekeeper.prepare(outgoing)
-        head = _head(prepared, plain=redactor is not None)
+        try:
+            head = _head(prepared, plain=redactor is not None)
+        except h11.LocalProtocolError as error:
+            raise refusal("malformed-request", "a header of it cannot be sent as it is.", 400) from error
         outside, response = await self._asked(head, prepared.body)
         if isinstance(response, h11.InformationalResponse):
             from workhand.guard.egress.websocket import converse
 
-            await self.inside.send(response)
+            said = [(name, value) for name, value in response.headers if name != b"sec-websocket-extensions"]
+            headers = _without_secrets(said, redactor)
+            await self.inside.send(h11.InformationalResponse(status_code=101, headers=headers))
             await converse(self, outgoing, outside)
             return True
         received = await self._answered(outside, response, redactor)
@@ -146,8 +164,13 @@ class Exchange:
         return False
 
     async def _asked(self, head: h11.Request, body: bytes) -> tuple[Side, h11.Response | h11.InformationalResponse]:
-        """Send a request, once more if a kept connection turns out to be closed; give the head of the answer."""
+        """Send a request; give the head of the answer.
+
+        It is sent once more only where that can do no harm: it only reads, and a kept connection was found closed.
+        """
         for attempt in (0, 1):
+            if self.outside is not None and self.outside.reader.at_eof():
+                self._forget()
             fresh = self.outside is None
             outside = self.outside = self.outside or await self._connect()
             try:
@@ -155,10 +178,10 @@ class Exchange:
                 return outside, await _response(outside)
             except (h11.RemoteProtocolError, OSError, TimeoutError) as error:
                 self._forget()
-                if fresh or attempt:
-                    raise refusal(
-                        "no-answer", f"{self.target} gave no answer ({type(error).__name__}).", 502
-                    ) from error
+                late = isinstance(error, TimeoutError)
+                if fresh or attempt or late or head.method not in READING:
+                    reason = f"{self.target} gave no answer ({type(error).__name__}); it may have acted."
+                    raise refusal("no-answer", reason, 504 if late else 502) from error
         raise AssertionError("the second attempt answers or raises")
 
     async def _connect(self) -> Side:
@@ -182,7 +205,7 @@ class Exchange:
         if redactor is not None:
             if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers):
                 raise refusal("unreadable-answer", f"{self.target} compresses what must be searched for secrets.", 502)
-            headers = [(name, redactor.feed(value) + redactor.end()) for name, value in headers]
+            headers = _without_secrets(headers, redactor)
         await self.inside.send(h11.Response(status_code=response.status_code, headers=list(_end_to_end(headers))))
         received = 0
         while not isinstance(event := await outside.receive(), h11.EndOfMessage):
@@ -203,12 +226,35 @@ class Exchange:
 
 async def _response(outside: Side) -> h11.Response | h11.InformationalResponse:
     while True:
-        event = await outside.receive()
+        event = await outside.receive(ANSWER_S)
         if isinstance(event, h11.Response) or getattr(event, "status_code", 0) == 101:
             assert isinstance(event, h11.Response | h11.InformationalResponse)
             return event
         if isinstance(event, h11.ConnectionClosed):
             raise ConnectionResetError("closed")
+
+
+def _check_form(request: h11.Request) -> None:
+    """Refuse what others could read as two requests, or in another protocol."""
+    names = [bytes(name) for name, _ in request.headers]
+    if request.http_version not in (b"1.0", b"1.1"):
+        raise refusal("malformed-request", f"HTTP {request.http_version.decode()} is not spoken so.", 400)
+    if b"transfer-encoding" in names and (b"content-length" in names or request.http_version == b"1.0"):
+        raise refusal("malformed-request", "it says in two ways how long it is; give one length.", 400)
+
+
+def _all_read(side: Side) -> bool:
+    """Say whether nothing of a request is left, apart from what is here already."""
+    try:
+        while isinstance(side.http.next_event(), h11.Data):
+            pass
+    except h11.RemoteProtocolError:
+        return False
+    return side.http.their_state not in (h11.SEND_BODY, h11.ERROR)
+
+
+def _without_secrets(headers: Headers, redactor: Redactor | None) -> list[tuple[bytes, bytes]]:
+    return [(name, value if redactor is None else redactor.feed(value) + redactor.end()) for name, value in headers]
 
 
 def _check(host: str, addresses: tuple[str, ...]) -> None:
@@ -222,7 +268,6 @@ def _head(outgoing: Outgoing, *, plain: bool) -> h11.Request:
     if plain:
         headers.append((b"accept-encoding", b"identity"))
     if outgoing.websocket:
-        headers = [each for each in headers if each[0] != b"sec-websocket-extensions"]
         headers += [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
     if outgoing.body or outgoing.method in ("POST", "PUT", "PATCH"):
         headers.append((b"content-length", str(len(outgoing.body)).encode()))

@@ -98,10 +98,16 @@ class Proxy:
                 if await exchange.run(request, path) or side.http.our_state is not h11.DONE:
                     return
                 side.http.start_next_cycle()
+        except h11.RemoteProtocolError as error:
+            reason = f"it is not HTTP as it should be ({error}), and only HTTP can be inspected."
+            refused = refusal("malformed-request", reason, error.error_status_hint)
+            where = exchange.target if exchange else tunnel or NOWHERE
+            self.gatekeeper.refused(where.host, where.port, "a request", refused.ruling)
+            await Exchange(self, side, scheme, where).answer(refused)
         finally:
             if exchange is not None:
                 exchange.close()
-            side.close()
+            await side.finish()
 
 
 async def _connect_head(connection: socket.socket) -> bytes:

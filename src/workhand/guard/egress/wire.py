@@ -10,6 +10,8 @@ import h11
 CHUNK_BYTES = 1 << 16
 HEAD_BYTES_MAX = 64 << 10
 IDLE_S = 120.0
+CLOSE_S = 2.0
+DISCARDED_BYTES_MAX = 64 << 20
 
 Received: TypeAlias = "h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]"
 
@@ -22,13 +24,13 @@ class Side:
         self.reader = reader
         self.writer = writer
 
-    async def receive(self) -> h11.Event:
+    async def receive(self, within_s: float = IDLE_S) -> h11.Event:
         """Give the next event of the other side.  Raises ``h11.RemoteProtocolError`` or ``TimeoutError``."""
         while True:
             event = self.http.next_event()
             if isinstance(event, h11.Event):
                 return event
-            async with asyncio.timeout(IDLE_S):
+            async with asyncio.timeout(within_s):
                 self.http.receive_data(await self.reader.read(CHUNK_BYTES))
 
     async def send(self, *events: h11.Event) -> None:
@@ -43,10 +45,34 @@ class Side:
             event = await self.receive()
             if isinstance(event, h11.EndOfMessage):
                 return bytes(content)
+            if isinstance(event, h11.ConnectionClosed):
+                raise ConnectionResetError("closed within a body")
             if isinstance(event, h11.Data):
                 content += event.data
             if len(content) > bytes_max:
                 return None
 
+    async def discard(self) -> None:
+        """Read on for a while what nobody wants: a connection closed over it would take the answer with it."""
+        left = DISCARDED_BYTES_MAX
+        try:
+            if self.writer.can_write_eof():
+                self.writer.write_eof()
+            async with asyncio.timeout(CLOSE_S):
+                while left > 0 and (chunk := await self.reader.read(CHUNK_BYTES)):
+                    left -= len(chunk)
+        except OSError:
+            return  # It took too long, or is gone already.
+
+    async def finish(self) -> None:
+        """Close, once the other side has what was written; who does not take it is not waited for."""
+        try:
+            self.writer.close()
+            async with asyncio.timeout(CLOSE_S):
+                await self.writer.wait_closed()
+        finally:
+            self.close()
+
     def close(self) -> None:
-        self.writer.close()
+        """Close at once."""
+        self.writer.transport.abort()
