@@ -133,6 +133,7 @@ def frame(event: str, *, tunnel: Any = 1, count: Any = 0) -> dict[str, Any]:
         ([(frame("open"), b""), (frame("data"), b"x" * (WINDOW_BYTES + 1))], ["reset"]),
         ([(frame("open"), b""), (frame("no such"), b"")], ["reset"]),
         ([(frame("open"), b""), (frame("end"), b""), (frame("data"), b"x")], ["reset"]),
+        ([(frame("open", tunnel=-1), b""), (frame("open", tunnel=0), b"")], ["reset", "reset"]),
         ([(frame("data"), b"x")], []),
         ([(frame("open", tunnel="1"), b""), (frame("open", count=None), b""), (frame("open", tunnel=None), b"")], []),
         ([({"tunnel": 1}, b""), ({"tunnel": 1, "event": ["open"], "count": 0}, b"")], []),
@@ -162,6 +163,22 @@ async def test_more_connections_than_allowed_are_reset() -> None:
     for number in range(1, TUNNELS_MAX + 3):
         doorway.take(frame("open", tunnel=number), b"")
     assert (len(opened), sent) == (TUNNELS_MAX, ["reset", "reset"])
+    doorway.close()
+    for connection in opened:
+        connection.close()
+
+
+async def test_connections_that_the_door_still_has_count_though_the_inside_dropped_them() -> None:
+    sent: list[str] = []
+    opened: list[socket.socket] = []
+    doorway = Doorway(opened.append, lambda header, payload: sent.append(header["event"]))
+    for number in range(1, TUNNELS_MAX + 2):
+        doorway.take(frame("open", tunnel=number), b"")
+        doorway.take(frame("reset", tunnel=number), b"")
+    assert (len(opened), sent) == (TUNNELS_MAX, ["reset"])
+    opened[0].close()
+    doorway.take(frame("open", tunnel=TUNNELS_MAX + 2), b"")
+    assert len(opened) == TUNNELS_MAX + 1
     doorway.close()
     for connection in opened:
         connection.close()

@@ -2,7 +2,8 @@
 
 Each becomes one end of a pair of sockets; the door gets the other.  What comes out of a
 machine is not trusted: more connections than allowed, a number used twice or a count
-that cannot be ends that connection only.
+that cannot be ends that connection only.  A connection counts until both of its ends are closed:
+the inside can open and drop them much faster than anything behind the door notices.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from workhand.sandbox.inside.tunnel import SocketEnd, Tunnels
+from workhand.sandbox.inside.tunnel import TUNNELS_MAX, SocketEnd, Tunnels
 from workhand.sandbox.spec import Door
 
 
@@ -23,6 +24,7 @@ class Doorway:
         self._send = send
         self._loop = asyncio.get_running_loop()
         self._tunnels = Tunnels(self._post, self._watch)
+        self._given: list[socket.socket] = []  # to the door, which closes them
         self._terminals = 0  # numbered downwards from -1: the inside numbers its own upwards
         self._closed = False
 
@@ -33,12 +35,17 @@ class Doorway:
             return
         if event != "open":
             self._tunnels.take(number, event, count, payload)
-        elif self._door is None or number in self._tunnels.open or self._tunnels.full():
+        elif self._door is None or number < 1 or number in self._tunnels.open or self._full():
             self._post(number, "reset", 0, b"")
         else:
             ours, theirs = socket.socketpair()
+            self._given.append(theirs)
             self._tunnels.enter(number, SocketEnd(ours))
             self._door(theirs)
+
+    def _full(self) -> bool:
+        self._given = [given for given in self._given if given.fileno() >= 0]
+        return len(self._given) >= TUNNELS_MAX or self._tunnels.full()
 
     def open_terminal(self, rows: int, columns: int) -> tuple[int, socket.socket]:
         """Open a terminal inside: its number, and a socket that is its keyboard and its screen."""
