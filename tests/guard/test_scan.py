@@ -20,7 +20,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workhand.guard.scan import CREDENTIALS, UNCAUGHT, Needle, scan
+from workhand.guard.scan import CREDENTIALS, TOO_MUCH, UNCAUGHT, Finding, Needle, scan
 
 VALUE = b"sk_dummy_9f8E7d6C5b4A"
 NEEDLES = (Needle("OTHER", b"another-dummy-value-1234"), Needle("KEY", VALUE))
@@ -68,6 +68,12 @@ ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
     "zip": lambda it: zipped(it, zipfile.ZIP_DEFLATED),
     "zip as it is": lambda it: zipped(it, zipfile.ZIP_STORED),
     "base64 in a zip": lambda it: zipped(base64.b64encode(it), zipfile.ZIP_DEFLATED),
+    "zip cut short": lambda it: zipped(b"-" * 40_000 + it + os.urandom(99), zipfile.ZIP_DEFLATED)[:-60],
+    "zip behind a damaged one": lambda it: b"PK\x03\x04damaged" + b"x" * 99 + zipped(it, zipfile.ZIP_DEFLATED),
+    "gzip cut short": lambda it: gzip.compress(it + b"\n" + os.urandom(40_000))[:-9],
+    "gzip behind another": lambda it: gzip.compress(b"hello") + gzip.compress(it),
+    "zlib behind its mark": lambda it: b"\x78\x9c" * 3 + zlib.compress(it),
+    "zstd inside": lambda it: b"hello" + zstandard.compress(it),
     "lower case": bytes.lower,
     "capitals": bytes.upper,
     "swapped case": bytes.swapcase,
@@ -117,7 +123,11 @@ def test_what_stands_around_a_secret_hides_nothing(before: bytes, after: bytes, 
 @given(st.binary(max_size=300))
 def test_any_content_can_be_searched(content: bytes) -> None:
     found = scan([("body", content)], NEEDLES)
-    assert found is None or found.name in [*(needle.name for needle in NEEDLES), *(name for name, *_ in CREDENTIALS)]
+    assert found is None or found.name in [
+        TOO_MUCH,
+        *(needle.name for needle in NEEDLES),
+        *(name for name, *_ in CREDENTIALS),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +139,6 @@ def test_any_content_can_be_searched(content: bytes) -> None:
         b"&#65;" * 50_000,
         b"41" * 150_000,
         b"PK\x03\x04" * 9_999,
-        base64.b64encode(gzip.compress(b"\0" * 50_000_000)),
         b"\x1f\x8b" * 9_999,
         b"a=b&" * 50_000,
         b'{"a":' * 20_000,
@@ -137,6 +146,31 @@ def test_any_content_can_be_searched(content: bytes) -> None:
 )
 def test_what_is_made_to_be_dear_is_searched_within_bounds(content: bytes) -> None:
     assert scan([("body", content)], NEEDLES) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        gzip.compress(b"\0" * 33_554_433),
+        base64.b64encode(gzip.compress(b"\0" * 50_000_000)),
+        b"".join(gzip.compress(bytes([byte]) * 3_000_000) for byte in range(32)),
+    ],
+)
+def test_what_unpacks_to_more_than_can_be_searched_does_not_pass(content: bytes) -> None:
+    assert scan([("body", content)], NEEDLES) == Finding(TOO_MUCH, "body", "")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b" ".join(b"word%012dword" % number for number in range(2_000)),
+        os.urandom(20_000),
+        b"\n".join(base64.b64encode(b"words of text %d" % number) for number in range(2_000)),
+    ],
+)
+def test_no_crowd_of_decoys_hides_a_secret(before: bytes) -> None:
+    hidden = base64.b64encode(base64.b64encode(gzip.compress(VALUE)))
+    assert scan([("body", before + b"\n" + hidden)], NEEDLES) is not None
 
 
 @pytest.mark.parametrize(

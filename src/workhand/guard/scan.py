@@ -10,22 +10,24 @@ from __future__ import annotations
 import base64
 import binascii
 import html
-import io
 import re
-import zipfile
 import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from workhand.guard.placing import in_base64
 
 DEPTH_MAX = 4
-VIEWS_MAX = 400
-DECODED_BYTES_MAX = 6 << 20  # of all that is decoded, beside a few times the content itself
+DECODED_BYTES_MAX = 6 << 20  # of all that is decoded, beside some times the content itself
+DECODED_TIMES = 8
+UNPACKED_BYTES_MAX = 32 << 20  # of one thing that is packed
 TEXT_SHARE_MIN = 0.85
 TEXT = bytes([9, 10, 13, *range(32, 127)])
 PIECE_BYTES_MIN = 16
+TEXT_RUN = re.compile(rb"[\t\n\r -~]{%d,}" % PIECE_BYTES_MIN)
 SQUEEZED_MIN = 8
 LOWER = bytes(range(256)).lower()
 OTHERS = bytes(byte for byte in range(256) if not (byte < 128 and chr(byte).isalnum()))
@@ -35,6 +37,10 @@ WRAPPED = re.compile(rb"(?<=[A-Za-z0-9+/]{60})\r?\n")
 BASE32 = re.compile(rb"[A-Z2-7]{%d,}={0,6}" % PIECE_BYTES_MIN)
 HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}(?:[ :,]|\\x|%%|0x|, 0x)?){%d,}" % PIECE_BYTES_MIN)
 ESCAPES = re.compile(rb"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})|\\([0-7]{3})")
+RAW_DEFLATE = -15
+ZIP_MEMBER, ZSTD = b"PK\x03\x04", b"\x28\xb5\x2f\xfd"
+PLACES_MAX = 32  # at which unpacking is tried, of each kind
+CHUNK_BYTES = 1 << 14
 PACKED = {b"\x1f\x8b": 31, b"\x78\x01": 15, b"\x78\x5e": 15, b"\x78\x9c": 15, b"\x78\xda": 15}
 UNCAUGHT = (
     "exclusive or with a key",
@@ -85,19 +91,42 @@ class Needle:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    name: str  # of the secret, or of the kind of credential
+    name: str  # of the secret, of the kind of credential, or ``TOO_MUCH``
     where: str  # "address", "header NAME", "body"
     how: str  # the layers that it was under
+
+
+TOO_MUCH = "more than can be searched"
+"""Found where decoding does not end within its bounds: what was not looked at must not leave."""
+
+
+class _Beyond(Exception):
+    """More would have to be decoded than is searched."""
+
+
+@dataclass(slots=True)
+class _Bounds:
+    bytes_left: int
+    seen: set[bytes] = field(default_factory=set)
+
+    def take(self, view: bytes) -> None:
+        self.seen.add(view)
+        self.bytes_left -= len(view)
+        if self.bytes_left < 0:
+            raise _Beyond
 
 
 def scan(parts: Iterable[tuple[str, bytes]], needles: tuple[Needle, ...]) -> Finding | None:
     """Give the first finding in the parts of a request; each part has a name and its bytes."""
     parts = tuple(parts)
-    budget = [VIEWS_MAX, DECODED_BYTES_MAX + 4 * sum(len(content) for _, content in parts)]
+    bounds = _Bounds(DECODED_BYTES_MAX + DECODED_TIMES * sum(len(content) for _, content in parts))
     for where, content in parts:
-        for how, view in _views(content, "", 0, budget):
-            if found := _in_view(view, needles):
-                return Finding(found[0], where, f"{how}{found[1]}".strip(", ") or "plain")
+        try:
+            for how, view in _views(content, bounds):
+                if found := _in_view(view, needles):
+                    return Finding(found[0], where, f"{how}{found[1]}".strip(", ") or "plain")
+        except _Beyond:
+            return Finding(TOO_MUCH, where, "")
     return None
 
 
@@ -136,34 +165,34 @@ def _credential(view: bytes) -> tuple[str, str] | None:
     return None
 
 
-def _views(content: bytes, how: str, depth: int, budget: list[int]) -> Iterator[tuple[str, bytes]]:
-    """Give a content, and what it is once decoded in every way that fits, within bounds."""
-    budget[0] -= 1
-    budget[1] -= len(content)
-    if budget[0] < 0 or budget[1] < 0 or not content:
-        return
-    yield how, content
-    if depth < DEPTH_MAX:
-        for name, inner in _decoded(content):
-            if inner and inner != content:
-                yield from _views(inner, f"{how}, {name}", depth + 1, budget)
+def _views(content: bytes, bounds: _Bounds) -> Iterator[tuple[str, bytes]]:
+    """Give a content, and what it is once decoded in every way that fits: each once, by the shortest way."""
+    queue = deque([("", content, 0)])
+    while queue:
+        how, view, depth = queue.popleft()
+        yield how, view
+        for name, inner in _decoded(view) if depth < DEPTH_MAX else ():
+            if inner and inner not in bounds.seen:
+                bounds.take(inner)
+                queue.append((f"{how}, {name}", inner, depth + 1))
 
 
 def _decoded(content: bytes) -> Iterator[tuple[str, bytes]]:
     yield from _unpacked(content)
     if not _is_text(content):
+        yield "text in it", b"\n".join(TEXT_RUN.findall(content))
         return
     yield from _respelled(content)
     if WRAPPED.search(content):
         yield "lines joined", re.sub(rb"\s", b"", content)
     for name, pattern, decode in (("base64", BASE64, _base64), ("base32", BASE32, _base32), ("hex", HEX, _hex)):
-        for match in pattern.finditer(content):
-            yield name, decode(match[0])
+        found = [decode(match[0]) for match in pattern.finditer(content)]
+        for is_text in (True, False):  # together, since words are a great many; apart, since texts are decoded further
+            yield name, b"\n".join(each for each in found if _is_text(each) is is_text)
 
 
 def _is_text(content: bytes) -> bool:
-    sample = content[:4_096]
-    return len(sample.translate(None, TEXT)) <= len(sample) * (1 - TEXT_SHARE_MIN)
+    return len(content.translate(None, TEXT)) <= len(content) * (1 - TEXT_SHARE_MIN)
 
 
 def _respelled(content: bytes) -> Iterator[tuple[str, bytes]]:
@@ -193,41 +222,53 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
 
 
 def _unpacked(content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Unpack from every place where something packed may begin: what stands before it, or is damaged, hides nothing."""
     for magic, window in PACKED.items():
-        at = content.find(magic)
-        if at >= 0:
+        for at in islice(_places(magic, content), PLACES_MAX):
             yield "compressed", _inflated(content[at:], window)
-    if content.startswith((b"\x28\xb5\x2f\xfd",)):
-        yield "compressed", _zstd(content)
-    at = content.find(b"PK\x03\x04")
-    if at >= 0:
-        yield from _members(content[at:])
+    for at in islice(_places(ZSTD, content), PLACES_MAX):
+        yield "compressed", _zstd(content[at:])
+    for at in islice(_places(ZIP_MEMBER, content), PLACES_MAX):
+        lengths = content[at + 26 : at + 30]  # of the member's name and of what follows it, in a local file header
+        begin = at + 30 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
+        yield "zip", _inflated(content[begin:], RAW_DEFLATE)
+
+
+def _places(sought: bytes, content: bytes) -> Iterator[int]:
+    at = content.find(sought)
+    while at >= 0:
+        yield at
+        at = content.find(sought, at + 1)
 
 
 def _inflated(content: bytes, window: int) -> bytes:
+    """Unpack as far as it goes, within bounds."""
+    unpacked, unpacker = bytearray(), zlib.decompressobj(window)
     try:
-        return zlib.decompressobj(window).decompress(content, DECODED_BYTES_MAX)
+        for at in range(0, len(content), CHUNK_BYTES):
+            unpacked += unpacker.decompress(content[at : at + CHUNK_BYTES], UNPACKED_BYTES_MAX - len(unpacked))
+            if len(unpacked) >= UNPACKED_BYTES_MAX:
+                raise _Beyond
+            if unpacker.eof:
+                break
     except zlib.error:
-        return b""
+        return bytes(unpacked)
+    return bytes(unpacked)
 
 
 def _zstd(content: bytes) -> bytes:
     import zstandard
 
+    unpacked = bytearray()
     try:
-        return zstandard.ZstdDecompressor().stream_reader(content).read(DECODED_BYTES_MAX)
+        with zstandard.ZstdDecompressor().stream_reader(content) as reader:
+            while chunk := reader.read(CHUNK_BYTES):
+                unpacked += chunk
+                if len(unpacked) >= UNPACKED_BYTES_MAX:
+                    raise _Beyond
     except zstandard.ZstdError:
-        return b""
-
-
-def _members(content: bytes) -> Iterator[tuple[str, bytes]]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for member in archive.infolist()[:50]:
-                with archive.open(member) as file:
-                    yield "zip", file.read(DECODED_BYTES_MAX)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, OSError, EOFError):
-        return  # Damaged, or with a password: see ``UNCAUGHT``.
+        return bytes(unpacked)
+    return bytes(unpacked)
 
 
 def _base64(text: bytes) -> bytes:

@@ -34,7 +34,7 @@ rm -rf /tmp/work
 rm -rf /home/agent/old
 cd build && rm -rf *
 find . -name '*.pyc' -delete
-find . -type f | xargs grep -l TODO
+find . -type f | xargs grep -l hello
 find src -name '*.py' -exec wc -l {} +
 git init && git add -A && git commit -m 'first'
 git commit -m 'push the fix'
