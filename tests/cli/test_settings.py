@@ -125,6 +125,7 @@ def test_no_key_is_shown_by_a_value(file: Path) -> None:
         ("[openai-chat]\nbase = 1", "no key 'openai-chat.base'; there are base_url, servers"),
         ("[figures.x]\nprice = 1", "no key 'figures.x.price'; there are input, cached, written, output"),
         ("[context]\nbeta = 1", "no key 'context.beta'; there are gate"),
+        ('passphrase = "x"', "has a passphrase"),
         ("colour = 1", "no key 'colour'; there are model, home, cache, routes, figures, context, isolation, network,"),
         ('[routes]\nfly = "local"', "routes.fly: input should be 'act', 'plan'"),
         ("[routes]\nact = 1", "routes.act: input should be a valid tuple"),

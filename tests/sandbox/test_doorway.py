@@ -124,6 +124,24 @@ def frame(event: str, *, tunnel: Any = 1, count: Any = 0) -> dict[str, Any]:
     return {"tunnel": tunnel, "event": event, "count": count}
 
 
+class Alone:
+    """A doorway without a machine: what it sends inside, and what is opened at its door."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.opened: list[socket.socket] = []
+        self.doorway = Doorway(self.opened.append, lambda header, payload: self.sent.append(header["event"]))
+
+
+@pytest.fixture
+async def alone() -> AsyncIterator[Alone]:
+    made = Alone()
+    yield made
+    made.doorway.close()
+    for connection in made.opened:
+        connection.close()
+
+
 @pytest.mark.parametrize(
     ("frames", "answers"),
     [
@@ -140,45 +158,27 @@ def frame(event: str, *, tunnel: Any = 1, count: Any = 0) -> dict[str, Any]:
     ],
 )
 async def test_an_inside_that_breaks_the_rules_ends_its_own_connection_only(
-    frames: list[tuple[dict[str, Any], bytes]], answers: list[str]
+    alone: Alone, frames: list[tuple[dict[str, Any], bytes]], answers: list[str]
 ) -> None:
-    sent: list[str] = []
-    opened: list[socket.socket] = []
-    doorway = Doorway(opened.append, lambda header, payload: sent.append(header["event"]))
-    doorway.take(frame("open", tunnel=7), b"")
+    alone.doorway.take(frame("open", tunnel=7), b"")
     for header, payload in frames:
-        doorway.take(json.loads(json.dumps(header)), payload)
-    doorway.take(frame("data", tunnel=7), b"still there")
-    assert [event for event in sent if event not in ("taken", "data")] == answers
-    assert opened[0].recv(100) == b"still there"
-    doorway.close()
-    for connection in opened:
-        connection.close()
+        alone.doorway.take(json.loads(json.dumps(header)), payload)
+    alone.doorway.take(frame("data", tunnel=7), b"still there")
+    assert [event for event in alone.sent if event not in ("taken", "data")] == answers
+    assert alone.opened[0].recv(100) == b"still there"
 
 
-async def test_more_connections_than_allowed_are_reset() -> None:
-    sent: list[str] = []
-    opened: list[socket.socket] = []
-    doorway = Doorway(opened.append, lambda header, payload: sent.append(header["event"]))
+async def test_more_connections_than_allowed_are_reset(alone: Alone) -> None:
     for number in range(1, TUNNELS_MAX + 3):
-        doorway.take(frame("open", tunnel=number), b"")
-    assert (len(opened), sent) == (TUNNELS_MAX, ["reset", "reset"])
-    doorway.close()
-    for connection in opened:
-        connection.close()
+        alone.doorway.take(frame("open", tunnel=number), b"")
+    assert (len(alone.opened), alone.sent) == (TUNNELS_MAX, ["reset", "reset"])
 
 
-async def test_connections_that_the_door_still_has_count_though_the_inside_dropped_them() -> None:
-    sent: list[str] = []
-    opened: list[socket.socket] = []
-    doorway = Doorway(opened.append, lambda header, payload: sent.append(header["event"]))
+async def test_connections_that_the_door_still_has_count_though_the_inside_dropped_them(alone: Alone) -> None:
     for number in range(1, TUNNELS_MAX + 2):
-        doorway.take(frame("open", tunnel=number), b"")
-        doorway.take(frame("reset", tunnel=number), b"")
-    assert (len(opened), sent) == (TUNNELS_MAX, ["reset"])
-    opened[0].close()
-    doorway.take(frame("open", tunnel=TUNNELS_MAX + 2), b"")
-    assert len(opened) == TUNNELS_MAX + 1
-    doorway.close()
-    for connection in opened:
-        connection.close()
+        alone.doorway.take(frame("open", tunnel=number), b"")
+        alone.doorway.take(frame("reset", tunnel=number), b"")
+    assert (len(alone.opened), alone.sent) == (TUNNELS_MAX, ["reset"])
+    alone.opened[0].close()
+    alone.doorway.take(frame("open", tunnel=TUNNELS_MAX + 2), b"")
+    assert len(alone.opened) == TUNNELS_MAX + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import anyio
@@ -87,8 +88,6 @@ def revoke_command(numbers: tuple[int, ...]) -> None:
 
 
 def _finish(session: str, answer: Given, later: bool, as_json: bool) -> None:
-    import sys
-
     sys.exit(anyio.run(_give, load(), session, answer, later, as_json))
 
 

@@ -30,7 +30,7 @@ The file is ``$WORKHAND_CONFIG``, or ``~/.config/workhand/config.toml``:
     theta = 1.0
 
 The environment wins over the file: ``WORKHAND_MODEL``, ``WORKHAND_HOME``, ``WORKHAND_CACHE``, and
-each provider's own variables (``KEYS`` and ``URLS``).
+each provider's own variables (``KEYS`` and ``URLS``).  ``WORKHAND_PASSPHRASE`` is set there only.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ from workhand.errors import ConfigError
 from workhand.models.endpoints import Endpoints
 from workhand.models.figures import Figures
 
+NOT_STATED = ("file", "endpoints", "passphrase")  # fields that are no keys of the file
 HOME = Path("~/.local/share/workhand")
 CACHE = Path("~/.cache/workhand")
 
@@ -78,6 +79,7 @@ class Settings:
     isolation: Isolation = "namespace"
     network: str = "none"
     approvals: Path | None = None
+    passphrase: str = field(default="", repr=False)  # of the secrets; of the environment only
     file: Path | None = None  # where settings were read from, if there is a file
 
     @property
@@ -100,6 +102,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         home=home.expanduser().absolute(),
         cache=cache.expanduser().absolute(),
         endpoints=_endpoints(stated.endpoints, env),
+        passphrase=env.get("WORKHAND_PASSPHRASE", ""),
     )
 
 
@@ -139,6 +142,11 @@ def _read(file: Path, *, required: bool) -> Settings:
 def _validated(stated: dict[str, Any], file: Path) -> Settings:
     from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
+    if "passphrase" in stated:
+        raise ConfigError(
+            f"The settings file {str(file)!r} has a passphrase, and one that lies beside what it protects protects "
+            "nothing; set WORKHAND_PASSPHRASE instead."
+        )
     sections = {each.name: type(each.default) for each in fields(Endpoints)}
     for kind in (*sections.values(), Endpoints, Figures, Rules, Settings):
         with_config(ConfigDict(extra="forbid"))(kind)
@@ -173,7 +181,7 @@ def _known(place: tuple[str, ...]) -> list[str]:
             kind = Figures()
         case _:
             sections = [_written(each.name) for each in fields(Endpoints)]
-            return [each.name for each in fields(Settings) if each.name not in ("file", "endpoints")] + sections
+            return [each.name for each in fields(Settings) if each.name not in NOT_STATED] + sections
     assert is_dataclass(kind)
     return [each.name for each in fields(kind)]
 

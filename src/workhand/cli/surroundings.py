@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
-import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from workhand.guard.gatekeeper import Keeper
     from workhand.guard.secrets import Held, SecretStore
     from workhand.sandbox.spec import Door, MachineSpec
-
-PASSPHRASE = "WORKHAND_PASSPHRASE"
 
 
 @dataclass(slots=True)
@@ -54,13 +51,15 @@ async def guarded(settings: Settings, guard: Guard) -> AsyncIterator[Surrounding
     if guard.network.mode == "none" or guard.isolation == "none":
         yield Surroundings()
         return
+    from workhand.cli.wiring import SystemClock
     from workhand.guard.egress.authority import Authority
     from workhand.guard.egress.proxy import Proxy
     from workhand.guard.gatekeeper import Keeper
 
     held = _for(guard, secrets(settings).held())
     keeper = Keeper(guard.network, guard.approvals, held)
-    authority = Authority(settings.home / "authority", datetime.datetime.now(datetime.UTC))
+    now = datetime.fromtimestamp(SystemClock().now(), UTC)
+    authority = Authority(settings.home / "authority", now)
     proxy = Proxy(keeper, authority, ssl.create_default_context())
     async with anyio.create_task_group() as group:
 
@@ -76,7 +75,7 @@ def secrets(settings: Settings) -> SecretStore:
     """Give the store of secrets of this installation."""
     from workhand.guard.secrets import SecretStore
 
-    return SecretStore(settings.home / "secrets", passphrase=os.environ.get(PASSPHRASE, ""))
+    return SecretStore(settings.home / "secrets", passphrase=settings.passphrase)
 
 
 def _for(guard: Guard, held: tuple[Held, ...]) -> tuple[Held, ...]:
@@ -90,4 +89,4 @@ def _for(guard: Guard, held: tuple[Held, ...]) -> tuple[Held, ...]:
 def _bundle() -> bytes:
     """Give the authorities that this host trusts."""
     found = ssl.get_default_verify_paths().cafile
-    return Path(found).read_bytes() + b"\n" if found and os.path.exists(found) else b""
+    return Path(found).read_bytes() + b"\n" if found and Path(found).exists() else b""

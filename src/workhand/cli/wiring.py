@@ -41,7 +41,6 @@ LOCAL_STEPS = 12  # by default on the embedded model, which is a toy as an agent
 LOCAL_ANSWER_TOKENS = 400
 LOCAL_RECITE_AFTER_CALLS = 4  # there a recital makes the last answer be evaluated again
 LOCAL_PRICES = Prices(read=0.0, write=1.0, output=10.0, lifetime_s=1e9)  # of time: what is cached costs none
-UNPRICED = ("local", "script")  # providers that sell nothing
 ANSWER_TOKENS = 16_384  # enough for a long file, and for what a model thinks before it calls
 NO_MODEL = """No model is set, so there is nobody to do the task. Any one of these sets one:
 

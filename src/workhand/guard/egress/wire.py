@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypeAlias
 
 import h11
 
@@ -12,8 +11,6 @@ HEAD_BYTES_MAX = 64 << 10
 IDLE_S = 120.0
 CLOSE_S = 2.0
 DISCARDED_BYTES_MAX = 64 << 20
-
-Received: TypeAlias = "h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]"
 
 
 class Side:
