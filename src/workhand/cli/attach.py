@@ -22,7 +22,7 @@ from workhand.core.events import GivenBack, TakenOver
 from workhand.core.log import Log
 from workhand.errors import ConfigError
 from workhand.sandbox import attach
-from workhand.sandbox.register import terminal_of
+from workhand.sandbox.register import machines, terminal_of
 
 if TYPE_CHECKING:
     from workhand.sandbox.doorway import Doorway
@@ -39,7 +39,7 @@ async def attach_to(settings: Settings, prefix: str) -> None:
 
     async with wiring.open_store(settings) as store:
         row = await wiring.resolve(store, prefix)
-        if row.status == "running" and wiring.lives(row.owner):
+        if any(machine.session == row.id and machine.held for machine in machines()):
             return await visit(terminal_of(row.id))
         place, log = places.find(settings, row.id), Log.of(await store.read(row.id))
         async with wiring.open_toolbox(settings, store, row.id, place, log) as toolbox:

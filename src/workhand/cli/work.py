@@ -21,6 +21,7 @@ from workhand.core.calls import stated
 from workhand.core.consent.asking import waiting
 from workhand.core.events import (
     Attachment,
+    GivenBack,
     LimitsChanged,
     ModelAnswered,
     ModelFailed,
@@ -28,6 +29,7 @@ from workhand.core.events import (
     Resumed,
     SessionEnded,
     SessionStarted,
+    TakenOver,
     UserSaid,
 )
 from workhand.core.log import Log
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from workhand.cli.wiring import Opened
     from workhand.store.sqlite import SqliteStore
 
+VISIT_POLL_S = 0.25
 WAITING, LIMIT, STUCK, CANCELLED, PAUSED = 7, 8, 9, 10, 130
 ENDED = {"answered": 0, "limit": LIMIT, "stuck": STUCK, "cancelled": CANCELLED}
 
@@ -247,7 +250,9 @@ async def _follow(
             while True:
                 log = None
                 log = await opened.runtime.wake(session, owner=this_process())
-                if not (sys.stdin.isatty() and await _converse(settings, store, session, log, view, asking)):
+                if log.index(TakenOver) > log.index(GivenBack):
+                    await _given_back(store, session, view)
+                elif not (sys.stdin.isatty() and await _converse(settings, store, session, log, view, asking)):
                     break
             group.cancel_scope.cancel()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is durable: what is left is to say how it stands
@@ -256,6 +261,15 @@ async def _follow(
         view.say(f"Left at once; nothing is lost: `workhand resume {session}` goes on.")
         return PAUSED
     return _report(log, session, place, view)
+
+
+async def _given_back(store: SqliteStore, session: str, view: View) -> None:
+    """Keep the machine open until who works in it has left."""
+    view.say("Somebody works in the machine; the agent waits until they leave.")
+    left = False
+    while not left:
+        await anyio.sleep(VISIT_POLL_S)
+        left = any(isinstance(event, GivenBack) for event in await store.peek(session))
 
 
 @dataclass

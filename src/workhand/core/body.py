@@ -16,7 +16,6 @@ from functools import lru_cache
 from workhand.core import canonical, compact, summary, variation
 from workhand.core.events import (
     Event,
-    GivenBack,
     HistorySummarized,
     LimitHit,
     ModelAnswered,
@@ -178,9 +177,6 @@ def _text_of(event: object) -> str:
             return summary.message_text(event)
         case NoticeGiven(text):
             return f"[notice] {text}"
-        case GivenBack(shown, seconds):
-            seen = f" Their terminal showed, at the end:\n{shown}" if shown else ""
-            return f"[notice] The user worked in the machine themselves for {seconds:.0f} s.{seen}"
         case LimitHit(limit, used, allowed):
             return "[notice] " + LAST_CALL.format(limit=limit, used=used, allowed=allowed)
     return ""

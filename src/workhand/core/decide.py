@@ -104,8 +104,8 @@ def decide(log: Log, policy: Policy) -> Command:
         return Record((switch,))
     if rest := _at_rest(log):
         return rest
-    if question := _about_hosts(log):
-        return question
+    if told := _about_hosts(log) or _about_visits(log):
+        return told
     if switches := routing.first_again(log, policy):
         return Record(switches)
     if limit := _limit(log, policy):
@@ -201,6 +201,17 @@ def _about_hosts(log: Log) -> Command | None:
                 given.append(answer)
     told = log.index(NoticeGiven, UserSaid) > log.index(ApprovalGiven)
     return Record(tuple(map(asking.host_notice, given))) if given and not told else None
+
+
+def _about_visits(log: Log) -> Command | None:
+    """Tell the model what a person did in its machine."""
+    visits = [event for event in log.since(ModelAnswered, NoticeGiven) if isinstance(event, GivenBack)]
+    return Record(tuple(NoticeGiven(_visited(visit)) for visit in visits)) if visits else None
+
+
+def _visited(visit: GivenBack) -> str:
+    shown = f" Their terminal showed, at the end:\n{visit.shown}" if visit.shown else ""
+    return f"The user worked in the machine themselves for {visit.seconds:.0f} s.{shown}"
 
 
 def _refusal(call: ToolCall, spec: ToolSpec | None, log: Log, policy: Policy) -> str | None:

@@ -156,6 +156,9 @@ def test_a_host_that_is_allowed_once_is_allowed_for_one_action(answer: str, afte
 
 def test_the_agent_waits_while_a_person_has_the_machine() -> None:
     begun = (*BEGUN, answered(PUSH), returned("c9"))
+    left = (*begun, TakenOver(), GivenBack("$ ls", 61.4))
+    told = NoticeGiven("The user worked in the machine themselves for 61 s. Their terminal showed, at the end:\n$ ls")
     assert decide(log(*begun, TakenOver()), POLICY) == WaitForUser()
-    assert isinstance(decide(log(*begun, TakenOver(), GivenBack("", 1.0)), POLICY), AskModel)
+    assert decide(log(*left), POLICY) == Record((told,))
+    assert isinstance(decide(log(*left, told), POLICY), AskModel)
     assert decide(log(*begun, SessionEnded("answered"), TakenOver(), GivenBack("", 1.0)), POLICY) == Finished()
