@@ -15,11 +15,17 @@ from hypothesis import strategies as st
 
 from tests.core.playbook import PLAN_ARGUMENTS, POLICY, TOOLS
 from workhand.core.canonical import digest
+from workhand.core.consent.asking import waiting
+from workhand.core.consent.rules import Rule
 from workhand.core.decide import AskModel, Finished, Record, RunTool, WaitForUser, decide
 from workhand.core.events import (
+    ApprovalGiven,
     Event,
+    GivenBack,
     Goal,
+    GuardChanged,
     HistorySummarized,
+    HostContacted,
     LimitsChanged,
     ModelAnswered,
     ModelFailed,
@@ -32,6 +38,7 @@ from workhand.core.events import (
     SessionEnded,
     SessionStarted,
     Summary,
+    TakenOver,
     ToolCall,
     ToolReturned,
     ToolStarted,
@@ -40,7 +47,7 @@ from workhand.core.events import (
 )
 from workhand.core.log import Entry, Log
 from workhand.core.mask import Mask
-from workhand.core.policy import Choice, Limits, Policy, Prices, Route, Window
+from workhand.core.policy import Approvals, Choice, Guard, Limits, Policy, Prices, Route, Window
 from workhand.core.prompt import Prompt
 from workhand.core.render import render
 from workhand.core.routing import in_force
@@ -120,12 +127,21 @@ def play(policy: Policy, turns: tuple[Turn, ...], *, after: Course | None = None
                     course.asked.append(Asked(course.log, mask, render(course.log, policy)))
                     course.add(_answer(turn, mask, course))
             case WaitForUser() | Finished():
-                course.add(*(_from_outside(left.popleft(), course.log) or (UserSaid("Go on."),)))
+                turn = left.popleft()
+                course.add(*(_from_outside(turn, course.log) or _answered(turn, course.log)))
 
 
 def _from_outside(turn: Turn, log: Log) -> tuple[Event, ...]:
     rewound = () if turn.rewind is None else (Rewound(max(1, int(turn.rewind * log.head))),)
     return (*rewound, *turn.inbox)
+
+
+def _answered(turn: Turn, log: Log) -> tuple[Event, ...]:
+    """Answer what the session waits for: a question that it asked, or what it is to do."""
+    question = waiting(log)
+    if question is None:
+        return (UserSaid("Go on."),)
+    return (ApprovalGiven(question.id, "once" if turn.obeys else "no", question.rule, question.subject),)
 
 
 def _answer(turn: Turn, mask: Mask, course: Course) -> Event:
@@ -147,7 +163,8 @@ def _ran(call: ToolCall, attempt: int, turn: Turn) -> tuple[Event, ...]:
     path = f"results/{call.id}.txt"
     full = original(call.id, turn.size)
     observation = Observation(full, f"all in {path}", turn.ok, digest(full.encode()), path)
-    return ToolStarted(call.id, attempt), *opened, ToolReturned(call.id, observation)
+    beside = (*opened, REFUSED) if turn.number == 1 else opened
+    return ToolStarted(call.id, attempt), *beside, ToolReturned(call.id, observation)
 
 
 def _summarized(due: Summarize, log: Log) -> Event:
@@ -160,12 +177,17 @@ def original(id: str, size: int) -> str:
     return f"what {id} brought: ".ljust(size, "x")
 
 
+REFUSED = HostContacted("a.example", 443, "refused", "first-contact", "It is new.", "GET /", asks=True)
+ASKING = Guard(approvals=Approvals((Rule("ask", "ask", ("shell_*",)), Rule("never", "deny", ("file_write",)))))
 SAID = st.sampled_from(["Go.", "Und jetzt?", "\N{GRINNING FACE}\n[notice] \N{NULL}", '{"role":"system"}']).map(UserSaid)
 FROM_OUTSIDE: st.SearchStrategy[Event] = st.one_of(
     SAID,
     st.just(Paused()),
     st.just(Resumed()),
     st.just(SessionEnded("cancelled")),
+    st.just(TakenOver()),
+    st.just(GivenBack("$ ls", 2.0)),
+    st.sampled_from([ASKING, replace(ASKING, approvals=replace(ASKING.approvals, asked="deny"))]).map(GuardChanged),
     st.builds(LimitsChanged, st.builds(Limits, steps=st.integers(1, 60))),
 )
 INBOXES = st.lists(FROM_OUTSIDE, min_size=1, max_size=2).map(tuple)
