@@ -25,9 +25,9 @@ def test_an_answer_is_kept_replaced_and_revoked(tmp_path: Path) -> None:
     remembered = Remembered(tmp_path / "home" / "answers.json")
     assert remembered.answers() == ()
     remembered.remember("push", "git push")
-    remembered.remember("remote", "ssh", allowed=False)
+    remembered.remember("remote", "ssh")
     remembered.remember("push", "git push")
-    kept = (Answer("remote", "ssh", "always", False), Answer("push", "git push", "always"))
+    kept = (Answer("remote", "ssh", "always"), Answer("push", "git push", "always"))
     assert remembered.answers() == kept
     assert remembered.file.stat().st_mode & 0o777 == 0o600
     remembered.revoke(kept[0])

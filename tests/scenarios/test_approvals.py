@@ -58,7 +58,7 @@ def test_an_answer_for_always_holds_in_other_sessions_until_it_is_revoked(workha
     run(workhand)
     assert workhand("approve", workhand.session(), "--for", "always").code == 0
     assert run(workhand).code == 0
-    assert workhand("approvals").out == "  1  allow  write-outside: cp in /home\n"
+    assert workhand("approvals").out == "  1  write-outside: cp in /home\n"
     assert workhand("approvals", "revoke", "2").code == CONFIG
     assert workhand("approvals", "revoke", "1").code == 0
     assert workhand("approvals").out == ""

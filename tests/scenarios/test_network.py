@@ -150,4 +150,4 @@ def test_exec_passes_requests_and_refusals_on(workhand: Workhand, api: tuple[str
 @pytest.mark.parametrize("network", ["exa mple.com", "http://example.com", "example.com/x", "a,b c"])
 def test_a_network_that_is_no_host_is_said(workhand: Workhand, network: str) -> None:
     ran = workhand("sandbox", "exec", "--network", network, "--", "true")
-    assert ran.code == 3 and "is not a host" in ran.err
+    assert ran.code == 3 and "give hosts such as example.com" in ran.err

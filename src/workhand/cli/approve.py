@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from workhand.store.sqlite import SqliteStore
 
 Given: TypeAlias = Literal["once", "session", "always", "no"]
-KEYS: dict[str, Given] = {"y": "once", "s": "session", "a": "always", "n": "no"}
+TYPED: tuple[tuple[tuple[str, ...], Given], ...] = (
+    (("y", "yes", "once"), "once"),
+    (("s", "session"), "session"),
+    (("a", "always"), "always"),
+    (("n", "no"), "no"),
+)
 
 
 @click.command("approve")
@@ -59,7 +64,7 @@ def deny_command(session: str, later: bool, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One answer a line.")
 @click.pass_context
 def approvals_command(ctx: click.Context, as_json: bool) -> None:
-    """List what you have allowed or forbidden for every session.
+    """List what you have allowed for every session.
 
     \b
     workhand approvals
@@ -71,7 +76,7 @@ def approvals_command(ctx: click.Context, as_json: bool) -> None:
         if as_json:
             click.echo(canonical.encode({"number": number, "answer": answer}).decode())
         else:
-            click.echo(f"{number:>3}  {'allow' if answer.allowed else 'deny '}  {answer.rule}: {answer.subject}")
+            click.echo(f"{number:>3}  {answer.rule}: {answer.subject}")
 
 
 @approvals_command.command("revoke")
@@ -127,5 +132,5 @@ def asked(question: ApprovalAsked) -> str:
 
 def understood(line: str, question: ApprovalAsked) -> Given | None:
     """Read what a person typed; nothing if it was none of the answers."""
-    given = KEYS.get(line.strip().lower()[:1])
+    given = next((given for typed, given in TYPED if line.strip().lower() in typed), None)
     return None if given in ("session", "always") and not question.lasting else given

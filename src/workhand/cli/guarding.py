@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from workhand.guard.answers import Remembered
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?|\[[0-9a-f:.]+\](:\d{1,5})?")
 
 isolation_option = click.option(
     "--isolation",
@@ -72,14 +69,20 @@ def network_from(text: str) -> Network:
         return Network()
     if text == "open":
         return Network("open")
-    hosts = tuple(each.strip().lower() for each in text.split(",") if each.strip())
-    for host in hosts:
-        if not HOST.fullmatch(host):
-            raise ConfigError(
-                f"The network {host!r} is not a host; give none, open, or hosts such as example.com, *.example.com "
-                "or host.internal:8000 (a port of this computer), with commas between them."
-            )
-    return Network("allow", hosts)
+    return Network("allow", hosts_from(text.split(",")))
+
+
+def hosts_from(texts: Iterable[str]) -> tuple[str, ...]:
+    """Read hosts that a person wrote."""
+    from workhand.guard.egress.hosts import Malformed, pattern
+
+    try:
+        return tuple(pattern(text) for text in texts if text.strip())
+    except Malformed as error:
+        raise ConfigError(
+            f"{error}; give hosts such as example.com, *.example.com or, for a port of this computer, "
+            "host.internal:8000."
+        ) from error
 
 
 def _asked(approve: str, known: Approvals, settings: Settings) -> Approvals:

@@ -6,11 +6,10 @@ import sys
 
 import click
 
-from workhand.cli.guarding import HOST
+from workhand.cli.guarding import hosts_from
 from workhand.cli.settings import load
 from workhand.cli.surroundings import secrets
 from workhand.core import canonical
-from workhand.errors import ConfigError
 
 
 @click.group("secrets", invoke_without_command=True)
@@ -50,18 +49,13 @@ def add_command(name: str, hosts: tuple[str, ...], path: str, body: bool) -> Non
     workhand secrets add API_KEY --host api.example.com < key.txt
     workhand run "..." --network api.example.com
     """
-    lowered = tuple(host.lower() for host in hosts)
-    if wrong := [host for host in lowered if not HOST.fullmatch(host)]:
-        raise ConfigError(
-            f"{wrong[0]!r} is not a host; give one such as api.example.com, or, for a port of this computer, "
-            "host.internal:8000."
-        )
+    read = hosts_from(hosts)
     asked = sys.stdin.isatty()
     value = click.prompt(f"Value of {name}", hide_input=True) if asked else sys.stdin.read().removesuffix("\n")
     store = secrets(load())
-    secret = store.add(name, value, hosts=lowered, path=path, body=body)
+    secret = store.add(name, value, hosts=read, path=path, body=body)
     click.echo(f"{name} is kept by {store.kept_by}.")
-    click.echo(f"Inside a machine it is {secret.placeholder}; the value goes to {', '.join(lowered)} only.")
+    click.echo(f"Inside a machine it is {secret.placeholder}; the value goes to {', '.join(read)} only.")
 
 
 @secrets_command.command("remove")

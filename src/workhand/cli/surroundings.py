@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,8 +83,11 @@ def _for(guard: Guard, held: tuple[Held, ...]) -> tuple[Held, ...]:
     """Give the secrets whose hosts a session can reach."""
     if guard.network.mode == "open":
         return held
-    named = {host.removeprefix("*.") for host in guard.network.hosts}
-    return tuple(each for each in held if named & {host.removeprefix("*.") for host in each.secret.hosts})
+    from workhand.guard.egress.hosts import overlap
+
+    return tuple(
+        each for each in held if any(overlap(*pair) for pair in product(guard.network.hosts, each.secret.hosts))
+    )
 
 
 def _bundle() -> bytes:

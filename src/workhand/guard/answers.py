@@ -31,11 +31,11 @@ class Remembered:
                 f"The remembered answers {str(self.file)!r} are damaged; mend the file, or delete it to be asked again."
             ) from error
 
-    def remember(self, rule: str, subject: str, *, allowed: bool = True) -> None:
+    def remember(self, rule: str, subject: str) -> None:
         """Add an answer, in place of an earlier one to the same question."""
         with self._locked():
             kept = [each for each in self.answers() if (each.rule, each.subject) != (rule, subject)]
-            self._write([*kept, Answer(rule, subject, "always", allowed)])
+            self._write([*kept, Answer(rule, subject, "always")])
 
     def revoke(self, answer: Answer) -> None:
         with self._locked():

@@ -17,7 +17,7 @@ from workhand.core.consent.judge import Judgement, judge
 from workhand.core.consent.rules import Answer
 from workhand.core.events import HostContacted
 from workhand.core.policy import Approvals, Network
-from workhand.guard.egress.hosts import matches
+from workhand.guard.egress.hosts import covers, matches
 from workhand.guard.exchange import Outgoing, Redactor, Ruling
 from workhand.guard.placing import StreamRedactor, is_for, placed
 from workhand.guard.scan import Finding, Needle, scan, squeezed
@@ -150,7 +150,7 @@ class Keeper:
         return placed(outgoing, [each for each in self.held if is_for(each.secret, outgoing, named=named)])
 
     def redactor(self, host: str) -> Redactor | None:
-        sent = [each.value for each in self.held if any(_about(pattern, host) for pattern in each.secret.hosts)]
+        sent = [each.value for each in self.held if any(covers(pattern, host) for pattern in each.secret.hosts)]
         return StreamRedactor(sent) if sent else None
 
     # -- recording -----------------------------------------------------------------------
@@ -189,9 +189,3 @@ def _parts(outgoing: Outgoing) -> list[tuple[str, bytes]]:
 def _leaking(found: Finding) -> Ruling:
     how = f", {found.how}" if found.how else ""
     return Ruling(False, "secret", f"it holds {found.name} in its {found.where}{how}, and no secret may leave so.")
-
-
-def _about(pattern: str, host: str) -> bool:
-    """Say whether a secret's pattern means a host, on whatever port."""
-    port = pattern.rpartition(":")[2] if pattern.rpartition(":")[2].isdigit() else "443"
-    return matches(pattern, host, int(port))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workhand.guard.egress.addresses import forbidden
-from workhand.guard.egress.hosts import Endpoint, Malformed, endpoint, matches
+from workhand.guard.egress.hosts import Endpoint, Malformed, endpoint, matches, overlap, pattern
 
 
 @pytest.mark.parametrize(
@@ -123,6 +123,7 @@ def test_every_address_has_a_verdict_and_only_global_ones_pass(address: ipaddres
         ("127.0.0.1:8000", "127.0.0.1", 8000, True),
         ("[::1]:8000", "::1", 8000, True),
         ("not a host", "example.com", 443, False),
+        ("[::1", "::1", 443, False),
     ],
 )
 def test_a_pattern_means_its_host_and_port(pattern: str, host: str, port: int, found: bool) -> None:
@@ -135,3 +136,25 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert isinstance(endpoint(text), Endpoint)
     except Malformed:
         return
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "found"),
+    [
+        ("example.com", "example.com:8443", True),
+        ("*.example.com", "api.example.com", True),
+        ("*.example.com", "*.api.example.com", True),
+        ("*.example.com", "*.example.com", True),
+        ("*.example.com", "example.org", False),
+        ("example.com", "www.example.com", False),
+    ],
+)
+def test_patterns_overlap_where_a_host_is_of_both(one: str, other: str, found: bool) -> None:
+    assert overlap(one, other) is overlap(other, one) is found
+
+
+@pytest.mark.parametrize("text", ["http://a.example", "a.example/x", "a b", "*", "*.*.example", "a*.example", "*."])
+def test_what_a_person_writes_for_hosts_is_read_or_refused(text: str) -> None:
+    assert pattern(" *.Example.com:8443 ") == "*.example.com:8443"
+    with pytest.raises(Malformed):
+        pattern(text)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 NAME = re.compile(rf"{LABEL}(\.{LABEL})*")
 NAME_CHARS_MAX = 253
+ORDINARY_PORTS = (443, 80)
 NUMBER = re.compile(r"(0x[0-9a-f]*|\d+)")
 
 
@@ -72,19 +73,31 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def matches(pattern: str, host: str, port: int, scheme_port: int | None = None) -> bool:
-    """Say whether ``example.com``, ``*.example.com`` or either with ``:port`` means a host and its port.
+def pattern(text: str) -> str:
+    """Read what means hosts: ``example.com``, ``*.example.com``, either with ``:port``.  Raises ``Malformed``."""
+    lowered = text.strip().lower()
+    endpoint(lowered.removeprefix("*."), ORDINARY_PORTS[0])
+    return lowered
 
-    Without a port a pattern means those of HTTP and HTTPS only, or the one that is given.
-    """
+
+def matches(means: str, host: str, port: int) -> bool:
+    """Say whether a pattern means a host and its port; without a port it means those of HTTP and HTTPS only."""
+    if not covers(means, host):
+        return False
+    stated = _split(means.removeprefix("*."))[1]
+    return port in ORDINARY_PORTS if stated is None else stated == str(port)
+
+
+def covers(means: str, host: str) -> bool:
+    """Say whether a pattern means a host, on whatever port; one that cannot be read means none."""
     try:
-        name, stated = _split(pattern.lower())
-        wanted = (name[2:], True) if name.startswith("*.") else (name, False)
-        base = normal(wanted[0])
+        base = normal(_split(means.removeprefix("*."))[0])
     except Malformed:
         return False
-    if stated is not None and stated != str(port):
-        return False
-    if stated is None and port not in ((scheme_port,) if scheme_port else (80, 443)):
-        return False
-    return host.endswith("." + base) if wanted[1] else host == base
+    return host.endswith("." + base) if means.startswith("*.") else host == base
+
+
+def overlap(one: str, other: str) -> bool:
+    """Say whether there is a host that both patterns mean."""
+    hosts = [normal(_split(means.removeprefix("*."))[0]) for means in (one, other)]
+    return hosts[0] == hosts[1] or covers(one, hosts[1]) or covers(other, hosts[0])
