@@ -6,7 +6,9 @@ import os
 import subprocess
 from pathlib import Path
 
-from workhand.sandbox.slots import FIRST_UID, SLOTS, preferred_number, take_slot, try_slot
+import pytest
+
+from workhand.sandbox.slots import FIRST_UID, SLOTS, give, preferred_number, take_slot, try_slot
 
 
 def test_a_slot_that_is_taken_gives_the_next_and_wraps_around(tmp_path: Path) -> None:
@@ -36,3 +38,17 @@ def test_a_workspace_that_was_a_slots_goes_back_to_it() -> None:
     assert preferred_number("any", FIRST_UID + 17) == 17
     assert preferred_number("session", 0) == preferred_number("session", 1_000)
     assert 0 <= preferred_number("session", 0) < SLOTS
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
+def test_a_tree_deeper_than_any_recursion_can_be_given(tmp_path: Path) -> None:
+    deepest = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1_500):
+        os.mkdir("d", dir_fd=deepest)
+        below = os.open("d", os.O_RDONLY, dir_fd=deepest)
+        os.close(deepest)
+        deepest = below
+    give(tmp_path, FIRST_UID)
+    assert os.fstat(deepest).st_uid == tmp_path.stat().st_uid == FIRST_UID
+    os.close(deepest)
+    subprocess.run(["rm", "-rf", "--", str(tmp_path / "d")], check=True)

@@ -101,7 +101,7 @@ async def open_bubblewrap(spec: MachineSpec) -> DaemonSandbox:
         slot = take_slot(state, preferred_number(spec.session, workspace.stat().st_uid))
         resources.callback(os.close, slot.fd)
         groups, joins = limit.join_group(resources, state, slot, spec.limits)
-        identity = await to_thread.run_sync(choose_identity, workspace, slot, spec.owned)
+        identity = await to_thread.run_sync(choose_identity, workspace, slot, spec)
         python = find_python(identity.uid)
         rlimits = limit.rlimits(spec.limits, grouped=groups is not None, own_user=True)
         shown, mounts = _shown(workspace, kept, identity, state)
@@ -143,26 +143,18 @@ def _drop(identity: Identity) -> list[str]:
     return [find_program("setpriv", "util-linux"), *ids, "--clear-groups", "--inh-caps=-all"]
 
 
-def choose_identity(workspace: Path, slot: Slot, owned: bool) -> Identity:
+def choose_identity(workspace: Path, slot: Slot, spec: MachineSpec) -> Identity:
     """Decide whose processes the sandbox runs; take over a directory of our own."""
     if os.geteuid() != 0:
         return Identity(os.geteuid(), os.getegid(), shared=True)
     found = workspace.stat()
-    if owned:
+    if spec.owned:
         if found.st_uid != slot.uid:
-            give(workspace, slot.uid)
+            spec.hand_over(workspace, slot.uid)
         return Identity(slot.uid, slot.uid)
     if found.st_uid == 0:
         return Identity(slot.uid, slot.uid, mapped=True)
     return Identity(found.st_uid, found.st_gid, shared=True)
-
-
-def give(directory: Path, uid: int) -> None:
-    """Give a whole tree to a user, the top last: an interrupted run is repeated."""
-    for _, directories, files, descriptor in os.fwalk(directory, topdown=False):
-        for name in (*directories, *files):
-            os.chown(name, uid, uid, dir_fd=descriptor, follow_symlinks=False)
-    os.chown(directory, uid, uid)
 
 
 def check_place(place: Path) -> None:

@@ -83,10 +83,11 @@ def map_owner(tree: int, uid: int) -> None:
 def user_namespace(uid: int) -> int:
     """Open a user namespace in which root is this uid: a child makes it, and lives until it is open."""
     made, tell = os.pipe()
-    wait, _held = os.pipe()
+    wait, held = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(made)
+        os.close(held)  # or its own copy would keep it alive after us
         call("make a user namespace", "unshare", CLONE_NEWUSER)
         os.write(tell, b"1")
         os.read(wait, 1)

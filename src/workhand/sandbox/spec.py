@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from workhand.sandbox.limits import SandboxLimits
+from workhand.sandbox.slots import give
 
 Door: TypeAlias = Callable[[socket.socket], None]
 """Take over one connection from inside; never waits."""
@@ -32,7 +33,7 @@ class MachineSpec:
     """One machine of one session over a workspace directory that exists.
 
     ``owned`` says that the directory was made for the session and may be given to the
-    session's own user.  ``kept`` is a directory that the machine shows read-only as
+    session's own user, which ``hand_over`` does.  ``kept`` is a directory that the machine shows read-only as
     ``.workhand`` in the workspace.  ``root`` is the root directory of an image; without one
     the machine has the host's ``/usr``.  ``trusted`` is a PEM bundle of the authorities that
     programs inside trust.
@@ -47,6 +48,7 @@ class MachineSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     trusted: bytes = b""
     door: Door | None = None
+    hand_over: Callable[[Path, int], None] = give
 
     @property
     def network(self) -> Literal["none", "guarded"]:
