@@ -187,6 +187,9 @@ class FakeToolbox:
     async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         return ()
 
+    async def save(self, snapshots: tuple[str, ...]) -> None:
+        return None
+
 
 async def steps(folder: Path, sessions: int, calls: int) -> tuple[float, float]:
     """Run sessions at once; give the seconds that passed, and those that this process worked."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workhand.sandbox.snapshots.store import Store
+
 END_S = 180.0
 POLL_S = 0.02
 
@@ -92,6 +94,13 @@ class Workhand:
         file = self.directory / "script.jsonl"
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
         return f"script:{file}"
+
+    def unmount(self) -> None:
+        """Take the forks in this home off the host, which would keep their directories busy."""
+        if (self.home / "snapshots").is_dir():
+            store = Store(self.home / "snapshots")
+            for fork in store.forks():
+                store.discard(Path(fork.target))
 
     def session(self) -> str:
         """Give the id of the newest session."""

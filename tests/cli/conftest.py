@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from tests.cli.command import BEGIN, DELIVER, PLAN, Workhand, shell
 
 
 @pytest.fixture
-def workhand(tmp_path: Path) -> Workhand:
+def workhand(tmp_path: Path) -> Iterator[Workhand]:
     """The command in an empty home."""
-    return Workhand(tmp_path)
+    command = Workhand(tmp_path)
+    yield command
+    command.unmount()
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ def test_what_sessions_teach_adds_up(tmp_path: Path) -> None:
 
 def test_a_session_that_opens_a_preview_teaches_the_gate(workhand: Workhand) -> None:
     look = shell("seq 1 3000")
-    back = {"tool": "file_read", "arguments": {"path": ".workhand/results/c5-shell_run.txt", "limit": 5}}
+    back = {"tool": "file_read", "arguments": {"path": ".workhand/results/c6-shell_run.txt", "limit": 5}}
     model = workhand.script(PLAN, look, back, DELIVER)
     assert workhand("run", "--isolation", "none", "--model", model, "Look").code == 0
     assert workhand("gate", "--json").lines == [

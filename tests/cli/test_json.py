@@ -23,7 +23,7 @@ ANSWER = {
     *("dropped_calls", "opaque"),
 }
 KINDS = [
-    *("SessionStarted", "UserSaid", "ModelAnswered", "PlanChanged", "ToolReturned"),
+    *("SessionStarted", "UserSaid", "FilesSaved", "ModelAnswered", "PlanChanged", "ToolReturned"),
     *("ModelAnswered", "ToolStarted", "ToolReturned"),
     *("ModelAnswered", "ToolStarted", "SandboxOpened", "ToolReturned"),
     *("ModelAnswered", "ToolStarted", "ToolReturned", "SessionEnded"),
@@ -57,6 +57,7 @@ def test_the_fields_of_events_stay(ended: Workhand) -> None:
         "ToolStarted": {"kind", "call_id", "attempt"},
         "ToolReturned": {"kind", "call_id", "observation", "how"},
         "SandboxOpened": {"kind", "backend", "isolation", "limits"},
+        "FilesSaved": {"kind", "snapshot", "changed_files", "changed_bytes", "notes"},
         "SessionEnded": {"kind", "reason", "detail"},
     }
     assert set(events["ModelAnswered"]["usage"]) == USAGE
@@ -67,7 +68,7 @@ def test_the_fields_of_events_stay(ended: Workhand) -> None:
 def test_sessions_are_one_object_a_line(ended: Workhand) -> None:
     (row,) = ended("sessions", "--json").lines
     assert set(row) == SESSION
-    assert (row["status"], row["title"], row["head"], row["parent"]) == ("ended", "Count to two thousand", 16, None)
+    assert (row["status"], row["title"], row["head"], row["parent"]) == ("ended", "Count to two thousand", 17, None)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from workhand.core.events import (
     ApprovalGiven,
     Attachment,
     Event,
+    FilesNotSaved,
+    FilesSaved,
     Forked,
     GivenBack,
     Goal,
@@ -190,6 +192,8 @@ EVENTS: tuple[Event, ...] = (
     ApprovalGiven("h40:example.com", "session", "first-contact", "example.com"),
     TakenOver(),
     GivenBack("$ ls\na.txt", 12.5),
+    FilesSaved("0123456789abcdef0123456789abcdef", 2, 4_096, ("'pipe' is a pipe and is not kept.",)),
+    FilesNotSaved("The disk is full."),
 )
 RECORD = tuple(Entry(position, 1_700_000_000.0 + position / 8, event) for position, event in enumerate(EVENTS))
 

@@ -180,6 +180,9 @@ class Counting:
     async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         return ()
 
+    async def save(self, snapshots: tuple[str, ...]) -> None:
+        return None
+
 
 async def test_what_leaves_the_context_is_looked_at_and_mended_before() -> None:
     here = world()

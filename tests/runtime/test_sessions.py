@@ -11,6 +11,7 @@ from tests.runtime.worlds import World, kinds, last
 from workhand.core.canonical import Json, digest
 from workhand.core.events import (
     Event,
+    FilesSaved,
     ModelAnswered,
     Observation,
     Resumed,
@@ -192,3 +193,20 @@ async def test_the_time_between_a_crash_and_the_next_waking_is_no_work() -> None
     log = await here.wake()
     assert isinstance(log.events[len(crashed.events)], Resumed)
     assert log.spent.seconds < 1.0
+
+
+async def test_files_are_saved_while_the_model_is_asked_and_only_said_when_they_changed() -> None:
+    first, second = FilesSaved("a", 0, 0), FilesSaved("b", 1, 5)
+    toolbox = LedgerToolbox(lambda call: brought("done"), saves=[first, second, second, first])
+    here = World(POLICY, ScriptedModel(script(PLANNED, RUN, RUN, DELIVERED)), toolbox)
+    await here.begin()
+    log = await here.wake()
+    assert kinds(log.events[2:]) == [
+        *("FilesSaved", "ModelAnswered", "PlanChanged", "ToolReturned"),
+        *("ModelAnswered", "ToolStarted", "ToolReturned"),
+        *("FilesSaved", "ModelAnswered", "ToolStarted", "ToolReturned"),
+        *("ModelAnswered", "ToolStarted", "ToolReturned", "SessionEnded"),
+    ]
+    calls = {entry.position: entry.event.calls for entry in log.entries if isinstance(entry.event, ModelAnswered)}
+    assert [call.id for answered in calls.values() for call in answered] == [f"c{position}" for position in calls]
+    assert toolbox.saves == [first]

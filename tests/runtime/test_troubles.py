@@ -11,6 +11,7 @@ from tests.core.playbook import PLAN_ARGUMENTS, POLICY
 from tests.runtime.test_sessions import DELIVERED, PLANNED
 from tests.runtime.worlds import World, kinds, last
 from workhand.core.events import (
+    FilesSaved,
     ModelAnswered,
     ModelFailed,
     ModelRetried,
@@ -93,6 +94,13 @@ async def test_retries_are_written_down_before_the_answer_and_its_call_is_number
     answer = log.events[3]
     assert isinstance(answer, ModelAnswered)
     assert answer.calls == (ToolCall("c3", "plan_update", PLAN_ARGUMENTS),)
+
+
+async def test_files_are_saved_although_the_model_is_away() -> None:
+    here = world(UNAVAILABLE)
+    here.toolbox = LedgerToolbox(lambda call: brought("done"), saves=[FilesSaved("a", 0, 0)])
+    await here.begin()
+    assert kinds((await here.wake()).events[2:]) == ["FilesSaved", "ModelFailed"]
 
 
 async def test_a_prompt_that_is_too_long_for_the_server_is_compacted_and_sent_again() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -14,9 +15,11 @@ from workhand.sandbox.probe import probe
 
 
 @pytest.fixture
-def workhand(tmp_path: Path) -> Workhand:
+def workhand(tmp_path: Path) -> Iterator[Workhand]:
     """The command in an empty home."""
-    return Workhand(tmp_path)
+    command = Workhand(tmp_path)
+    yield command
+    command.unmount()
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("require_bubblewrap")
 
 NUMBERS = "".join(f"{number}\n" for number in range(1, 2_001))
 TAMPER = "rm -rf .workhand; mv .workhand aside; for file in .workhand/results/*; do echo changed > $file; done; true"
-KEPT = ".workhand/results/c8-shell_run.txt"
+KEPT = ".workhand/results/c9-shell_run.txt"
 DELIVER: dict[str, Any] = {"tool": "message_result", "arguments": {"text": "Here.", "attachments": [KEPT]}}
 AGAIN = shell(f"sum < {KEPT}; ls .workhand")
 
@@ -42,7 +42,7 @@ def test_what_is_kept_is_beside_the_workspace_and_the_agent_could_not_change_it(
     workhand: Workhand, session: str
 ) -> None:
     place = workhand.home / "sessions" / session
-    assert (place / "kept" / "results" / "c8-shell_run.txt").read_text() == NUMBERS
+    assert (place / "kept" / "results" / "c9-shell_run.txt").read_text() == NUMBERS
     assert list((place / "workspace").rglob("*")) == [place / "workspace" / ".workhand"]
     views = sorted(path.name for path in (place / "kept").glob("*.md"))
     assert views == ["findings.md", "goals.md", "plan.md", "progress.md"]
@@ -50,7 +50,7 @@ def test_what_is_kept_is_beside_the_workspace_and_the_agent_could_not_change_it(
 
 def test_a_kept_file_can_be_delivered(workhand: Workhand, session: str) -> None:
     (file,) = workhand("show", session, "--json").lines[0]["files"]
-    assert file == str(workhand.home / "sessions" / session / "results" / "kept" / "results" / "c8-shell_run.txt")
+    assert file == str(workhand.home / "sessions" / session / "results" / "kept" / "results" / "c9-shell_run.txt")
     assert Path(file).read_text() == NUMBERS
 
 

@@ -61,7 +61,8 @@ def test_a_long_session_survives_all_that_is_done_to_it(workhand: Workhand) -> N
     done = effects(workhand, session)
     assert len(done) == len(set(done)) >= STEPS - 1
     assert effects(workhand, imported) == done
-    assert effects(workhand, fork) == [*done, *range(STEPS - 10, STEPS + 1)]
+    went_back = [step for step in done if step < STEPS - 10]  # the files did, too
+    assert effects(workhand, fork) == [*went_back, *range(STEPS - 10, STEPS + 1)]
     assert [row["status"] for row in workhand("sessions", "--json").lines] == ["ended"] * 3
 
 

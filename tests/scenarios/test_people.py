@@ -48,7 +48,8 @@ def test_a_message_reaches_a_running_session_and_is_answered_first(workhand: Wor
     assert ran.code == 0
     heard = ran.kinds.index("UserSaid", 2)
     assert ran.lines[heard]["event"]["text"] == "Mind the gap"
-    assert ran.lines[heard + 1]["event"]["calls"][0]["tool"] == "message_info"
+    answer = next(line["event"] for line in ran.lines[heard:] if line["event"]["kind"] == "ModelAnswered")
+    assert answer["calls"][0]["tool"] == "message_info"
 
 
 def test_a_cancellation_ends_a_long_command_and_the_session_at_once(workhand: Workhand) -> None:

@@ -29,11 +29,12 @@ WRITE: dict[str, Any] = {"tool": "file_write", "arguments": {"path": "greeting.t
 AGAIN: dict[str, Any] = {"tool": "plan_update", "arguments": {"goal": "Another.", "phases": ["One"], "done": 0}}
 LINES = (PLAN, AGAIN, BEGIN, shell("seq 1 40 > numbers.txt; wc -l < numbers.txt"), WRITE, shell("cat greeting.txt"))
 KINDS = [
-    *("SessionStarted", "UserSaid", "ModelAnswered", "PlanChanged", "ToolReturned"),
+    *("SessionStarted", "UserSaid", "FilesSaved", "ModelAnswered", "PlanChanged", "ToolReturned"),
     *("ModelAnswered", "ToolReturned"),  # what follows a plan is work: the second one is refused
     *("ModelAnswered", "ToolStarted", "ToolReturned"),
     *("ModelAnswered", "ToolStarted", "SandboxOpened", "ToolReturned"),
-    *("ModelAnswered", "ToolStarted", "ToolReturned") * 3,
+    *("FilesSaved", "ModelAnswered", "ToolStarted", "ToolReturned") * 2,  # of the shell, and of the file
+    *("ModelAnswered", "ToolStarted", "ToolReturned"),
     "SessionEnded",
 ]
 
@@ -123,6 +124,7 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Session]:
 def told(event: dict[str, Any]) -> dict[str, Any]:
     """Give what of an event does not depend on who answered, nor on the session's id or the clock."""
     its_own = {"usage", "model", "opaque", "first_token_s", "duration_s", "prompt_bytes", "prompt_digest", "policy"}
+    its_own |= {"snapshot"}  # files have times
     shared = {key: value for key, value in event.items() if key not in its_own}
     text = shared.get("observation", {}).get("full", "")
     return {"kind": event["kind"]} if text.endswith("is current.") else shared  # said in words that vary

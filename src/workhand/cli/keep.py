@@ -9,14 +9,24 @@ from pathlib import Path
 import anyio
 import click
 
+from workhand.cli import files, words
 from workhand.cli import place as places
-from workhand.cli import words
 from workhand.cli.guarding import guard_set
 from workhand.cli.settings import Settings, load
 from workhand.core.decide import open_call
-from workhand.core.events import Forked, ModelAnswered, Rewound, SessionStarted, UserSaid
-from workhand.core.log import Log
+from workhand.core.events import (
+    Event,
+    FilesNotSaved,
+    FilesSaved,
+    Forked,
+    ModelAnswered,
+    Rewound,
+    SessionStarted,
+    UserSaid,
+)
+from workhand.core.log import Entry, Log
 from workhand.core.ports import SessionRow
+from workhand.core.saved import snapshot_at, snapshots
 from workhand.errors import ConfigError
 
 GRACE_S = 3_600.0  # an original that no event names yet may belong to an event that is about to be written
@@ -25,22 +35,31 @@ GRACE_S = 3_600.0  # an original that no event names yet may belong to an event 
 @click.command("rewind")
 @click.argument("session")
 @click.option("--to", "position", type=int, metavar="N", help="The first position that is taken out of view.")
-def rewind_command(session: str, position: int | None) -> None:
-    """Take a SESSION back to before position N; without --to, list the positions.
+@click.option("--keep-files", is_flag=True, help="Let the files stay as they are now.")
+def rewind_command(session: str, position: int | None, keep_files: bool) -> None:
+    """Take a SESSION back to before position N, conversation and files; without --to, list the positions.
 
-    The conversation goes back, and nothing is deleted from the log. Files in the workspace stay as they are.
+    Nothing is deleted: the log keeps what goes out of view, and a snapshot keeps the files as they are now.
+    `workhand fork` with the position that is named in the answer brings both back.
+
+    \b
+    workhand rewind 3fa9                    the positions
+    workhand rewind 3fa9 --to 41
     """
-    anyio.run(_rewind, load(), session, position)
+    anyio.run(_rewind, load(), session, position, keep_files)
 
 
 @click.command("fork")
 @click.argument("session")
 @click.option("--at", "position", type=int, metavar="N", help="Share the entries before position N; default all.")
 def fork_command(session: str, position: int | None) -> None:
-    """Start a new session that shares the beginning of SESSION, with a copy of its workspace as it is now.
+    """Start a new session that shares the beginning of SESSION, with its files as they were there.
+
+    Nothing that happens in the one is seen in the other. Where the host can stack layers, no file is copied.
 
     \b
     workhand fork 3fa9                      then: workhand say NEW "Try it in Rust instead"
+    workhand fork 3fa9 --at 41
     """
     anyio.run(_fork, load(), session, position)
 
@@ -72,23 +91,38 @@ def delete_command(session: str, yes: bool) -> None:
     anyio.run(_delete, load(), session, yes)
 
 
-async def _rewind(settings: Settings, prefix: str, position: int | None) -> None:
+async def _rewind(settings: Settings, prefix: str, position: int | None, keep_files: bool) -> None:
     from workhand.cli import wiring
 
     async with wiring.open_store(settings) as store:
         row = await wiring.resolve(store, prefix)
-        log = Log.of(await store.read(row.id))
+        record = await store.read(row.id)
+        log = Log.of(record)
         if position is None:
             for entry in log.entries:
                 if isinstance(entry.event, UserSaid | ModelAnswered):
                     click.echo(f"{entry.position:>5}  {words.line(entry.event)}")
             return
-        _check_position(log, position)
+        _check_position(record, position)
         _check_idle(row)
-        claim = await store.claim(row.id, owner=wiring.this_process())
-        at = wiring.SystemClock().now()
-        await store.append(claim, log.head, (Rewound(position),), at=at, status="runnable")
+        place = places.find(settings, row.id)
+        with wiring.held(place, row.id):
+            claim = await store.claim(row.id, owner=wiring.this_process())
+            append = partial(store.append, claim, at=wiring.SystemClock().now())
+            went = "The files stay as they are."
+            if not keep_files and (snapshot := snapshot_at(record, position)) and files.is_there(settings, snapshot):
+                done = await files.save(settings, place, snapshots(log))
+                await append(log.head, (done,), status="waiting")
+                log = log.then(done)
+                if isinstance(done, FilesNotSaved):
+                    raise ConfigError(f"The files as they are now cannot be kept; add --keep-files. {done.reason}")
+                changed = await anyio.to_thread.run_sync(files.restore, settings, place, snapshot)
+                went = f"{changed:,} files were put back; `workhand fork {row.id} --at {log.head}` has all as it was."
+            elif not keep_files:
+                went += " No snapshot holds them as they were then."
+            await append(log.head, (Rewound(position),), status="runnable")
     click.echo(f"Session {row.id} is back before position {position}; `workhand resume {row.id}` goes on from there.")
+    click.echo(went)
 
 
 async def _fork(settings: Settings, prefix: str, position: int | None) -> None:
@@ -96,18 +130,33 @@ async def _fork(settings: Settings, prefix: str, position: int | None) -> None:
 
     async with wiring.open_store(settings) as store:
         row = await wiring.resolve(store, prefix)
-        log = Log.of(await store.read(row.id))
+        record = await store.read(row.id)
+        log = Log.of(record)
         at = log.head if position is None else position
         if position is not None:
-            _check_position(log, position)
+            _check_position(record, position)
         child, now = wiring.new_id(), wiring.SystemClock().now()
-        source = places.find(settings, row.id)
-        target = places.make(settings, child, workspace=None)
-        await anyio.to_thread.run_sync(_copy, source.workspace, target.workspace)
-        await anyio.to_thread.run_sync(wiring.fork_model_state, settings, log.policy.model, row.id, child)
-        await store.fork(row.id, at, child, title=row.title, at=now)
-        claim = await store.claim(child, owner=wiring.this_process())
-        await store.append(claim, at, (Forked(row.id, at),), at=now, status="waiting")
+        begun: tuple[Event, ...] = (Forked(row.id, at),)
+        snapshot = snapshot_at(record, at) if position is not None else None
+        try:
+            source = places.find(settings, row.id)
+            if position is None and isinstance(done := await files.save(settings, source, snapshots(log)), FilesSaved):
+                snapshot, begun = done.snapshot, (*begun, done)
+            if snapshot is not None and files.is_there(settings, snapshot):
+                await anyio.to_thread.run_sync(places.fork, settings, child, snapshot)
+            else:
+                target = places.make(settings, child, workspace=None)
+                await anyio.to_thread.run_sync(_copy, source.workspace, target.workspace)
+                if position is not None:
+                    click.echo("No snapshot holds the files as they were then; the fork has them as they are now.")
+            await anyio.to_thread.run_sync(wiring.fork_model_state, settings, log.policy.model, row.id, child)
+            await store.fork(row.id, at, child, title=row.title, at=now)
+            claim = await store.claim(child, owner=wiring.this_process())
+            await store.append(claim, at, begun, at=now, status="waiting")
+        except BaseException:
+            if child not in [each.id for each in await store.sessions()]:
+                places.remove(settings, child)
+            raise
     click.echo(
         f"Session {child} is a fork of {row.id} at {at}; `workhand resume {child}` or `workhand say {child} TEXT`."
     )
@@ -156,14 +205,16 @@ async def _delete(settings: Settings, prefix: str, yes: bool) -> None:
         await store.delete(row.id)
         await store.sweep(at=wiring.SystemClock().now(), grace_s=GRACE_S)
         places.remove(settings, row.id)
+        await files.collect(settings, store)
     click.echo(f"Session {row.id} is deleted.")
 
 
-def _check_position(log: Log, position: int) -> None:
+def _check_position(record: tuple[Entry, ...], position: int) -> None:
+    log = Log.of(record)
     first = log.index(SessionStarted) + 2
     if not first <= position <= log.head:
         raise ConfigError(f"Position {position} cannot be chosen; give one from {first} to {log.head}.")
-    before = Log.of(entry for entry in log.entries if entry.position < position)
+    before = Log.of(entry for entry in record if entry.position < position)
     if call := open_call(before):  # its tool would run again
         asked = before.entries[before.index(ModelAnswered)].position
         raise ConfigError(f"Position {position} is inside call {call.id}; give {asked}, where the model chose it.")

@@ -18,7 +18,7 @@ import posixpath
 import shutil
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from workhand.cli.settings import Settings
@@ -34,6 +34,7 @@ class Place:
     directory: Path
     workspace: Path
     owned: bool  # we made the workspace, and delete it with the session
+    forked: bool = False  # the workspace is mounted: it stands on a snapshot
 
     def kept(self, isolation: Isolation) -> Path:
         """Where the host keeps what the model sees as ``.workhand``; without a sandbox nothing can be shown there."""
@@ -66,14 +67,28 @@ def make(settings: Settings, session: str, *, workspace: Path | None) -> Place:
     own = directory / "workspace"
     if workspace is None:
         own.mkdir(exist_ok=True)
-    place = Place(directory, (workspace or own).absolute(), workspace is None)
-    stated = {"workspace": None if place.owned else str(place.workspace)}
-    (directory / "place.json").write_text(json.dumps(stated), "utf-8")
+    return _stated(Place(directory, (workspace or own).absolute(), workspace is None))
+
+
+def _stated(place: Place) -> Place:
+    stated = {"workspace": None if place.owned else str(place.workspace), "forked": place.forked}
+    (place.directory / "place.json").write_text(json.dumps(stated), "utf-8")
     return place
 
 
+def fork(settings: Settings, session: str, snapshot: str) -> Place:
+    """Make the folders of a new session whose workspace begins as a snapshot."""
+    from workhand.sandbox.slots import preferred_uid
+    from workhand.sandbox.snapshots.store import Store
+
+    place = make(settings, session, workspace=None)
+    uid = preferred_uid(session) if os.geteuid() == 0 else None
+    made = Store(settings.snapshots).fork(snapshot, place.workspace, uid=uid)
+    return _stated(replace(place, forked=made.way == "overlay"))
+
+
 def find(settings: Settings, session: str) -> Place:
-    """Give the place of a session.  Raises ``ConfigError`` if its folder or workspace is gone."""
+    """Give the place of a session, mounted if need be.  Raises ``ConfigError`` if its folder or workspace is gone."""
     directory = settings.session_directory(session)
     file = directory / "place.json"
     if not file.is_file():
@@ -83,11 +98,21 @@ def find(settings: Settings, session: str) -> Place:
     workspace = directory / "workspace" if owned else Path(stated["workspace"])
     if not workspace.is_dir():
         raise ConfigError(f"The workspace {str(workspace)!r} of session {session!r} is gone; put it back.")
-    return Place(directory, workspace, owned)
+    place = Place(directory, workspace, owned, bool(stated.get("forked")))
+    if place.forked:
+        from workhand.sandbox.snapshots.store import Store
+
+        Store(settings.snapshots).remount(workspace)
+    return place
 
 
 def remove(settings: Settings, session: str) -> None:
     """Delete a session's folder, never a workspace that a person gave."""
+    workspace = settings.session_directory(session) / "workspace"
+    if settings.snapshots.is_dir() and workspace.is_dir():
+        from workhand.sandbox.snapshots.store import Store
+
+        Store(settings.snapshots).discard(workspace)  # or what is mounted there would be emptied, and stay
     shutil.rmtree(settings.session_directory(session), ignore_errors=True)
 
 

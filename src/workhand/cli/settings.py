@@ -8,6 +8,7 @@ The file is ``$WORKHAND_CONFIG``, or ``~/.config/workhand/config.toml``:
     isolation = "namespace"               # the least that sessions accept: none, namespace, kernel, vm
     network = "none"                      # or "open", or hosts with commas between them: see docs/security.md
     approvals = "approvals.toml"          # rules for what needs a yes; beside this file if it is no absolute path
+    snapshot_bytes_max = 1073741824       # of all that is kept of one workspace, so that it can go back; 0: nothing is
 
     [routes]                              # by purpose: a model, or one and those to fall back on
     act = ["anthropic:claude-opus-5-5", "openai:gpt-6.1-sol"]
@@ -79,12 +80,17 @@ class Settings:
     isolation: Isolation = "namespace"
     network: str = "none"
     approvals: Path | None = None
+    snapshot_bytes_max: int = 1 << 30
     passphrase: str = field(default="", repr=False)  # of the secrets; of the environment only
     file: Path | None = None  # where settings were read from, if there is a file
 
     @property
     def database(self) -> Path:
         return self.home / "workhand.db"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.home / "snapshots"
 
     def session_directory(self, session: str) -> Path:
         return self.home / "sessions" / session

@@ -14,6 +14,7 @@ from workhand.cli import words
 from workhand.core import budget, canonical
 from workhand.core.events import (
     Event,
+    FilesSaved,
     ModelAnswered,
     PlanChanged,
     Resumed,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 OUTPUT_LINES = 6
 METER_CHARS = 24
-QUIET = (ToolStarted, SessionStarted, Resumed)  # said by what follows
+QUIET = (ToolStarted, SessionStarted, Resumed, FilesSaved)  # said by what follows, or of no interest
 
 
 class View(Protocol):

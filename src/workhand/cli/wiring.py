@@ -284,6 +284,7 @@ async def open_toolbox(
     settings: Settings, store: SqliteStore, session: str, place: Place, log: Log
 ) -> AsyncIterator[SandboxToolbox]:
     """Give a session's tools over a machine that is opened when it is needed, and that people can enter."""
+    from workhand.cli import files
     from workhand.cli.attach import visitors
     from workhand.cli.surroundings import guarded
     from workhand.sandbox.spec import MachineSpec
@@ -295,14 +296,21 @@ async def open_toolbox(
     opened: list[DaemonSandbox] = []
 
     async def machine() -> Sandbox:
-        spec = MachineSpec(session=session, workspace=place.workspace, owned=place.owned, kept=kept)
+        spec = MachineSpec(
+            session=session,
+            workspace=place.workspace,
+            owned=place.owned,
+            kept=kept,
+            hand_over=files.hand_over(settings, place),
+        )
         opened.append(await open_machine(isolation, around.fitted(spec)))
         return opened[-1]
 
     folder = Folder(kept)
-    with _held(place, session):
+    with held(place, session):
         async with guarded(settings, policy.guard) as around:
-            toolbox = SandboxToolbox(policy, machine, _deliverer(place), folder, around)
+            save = files.saver(settings, place)
+            toolbox = SandboxToolbox(policy, machine, _deliverer(place), folder, around, save)
             try:
                 folder.make()
                 async with visitors(store, session, lambda: opened[-1].doorway if opened else None):
@@ -312,7 +320,7 @@ async def open_toolbox(
 
 
 @contextmanager
-def _held(place: Place, session: str) -> Iterator[None]:
+def held(place: Place, session: str) -> Iterator[None]:
     """Hold a session's place: two machines over one workspace would take its files from each other."""
     with (place.directory / "lock").open("a") as file:
         try:

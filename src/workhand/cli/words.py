@@ -10,6 +10,8 @@ from workhand.core.events import (
     ApprovalAsked,
     ApprovalGiven,
     Event,
+    FilesNotSaved,
+    FilesSaved,
     Forked,
     GivenBack,
     GuardChanged,
@@ -78,6 +80,11 @@ def line(event: Event) -> str:
             return f"{model} to {purpose.replace('_', ' ')}: {short(reason)}"
         case SandboxOpened() | HostContacted() | ApprovalAsked() | ApprovalGiven() | TakenOver() | GivenBack():
             return _machine_line(event)
+        case FilesSaved(_, files, size, notes):
+            more = f"; {short(' '.join(notes))}" if notes else ""
+            return f"{files:,} files changed, {size:,} bytes{more}"
+        case FilesNotSaved(reason):
+            return short(reason)
     return _bookkeeping_line(event)
 
 

@@ -271,6 +271,25 @@ class GivenBack:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesSaved:
+    """A snapshot holds the workspace as it is here; nothing has run since the last event that could change it."""
+
+    snapshot: str
+    changed_files: int  # since the snapshot before
+    changed_bytes: int
+    notes: tuple[str, ...] = ()  # what of the workspace is not in it
+    kind: Literal["FilesSaved"] = "FilesSaved"
+
+
+@dataclass(frozen=True, slots=True)
+class FilesNotSaved:
+    """The workspace could not be kept as it is here: no rewind brings it back."""
+
+    reason: str
+    kind: Literal["FilesNotSaved"] = "FilesNotSaved"
+
+
+@dataclass(frozen=True, slots=True)
 class ToolStarted:
     """Written before a tool runs, so that a crash leaves a trace."""
 
@@ -394,6 +413,8 @@ Event: TypeAlias = (
     | GuardChanged
     | TakenOver
     | GivenBack
+    | FilesSaved
+    | FilesNotSaved
     | ToolStarted
     | ToolReturned
     | PlanChanged

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from workhand.core.consent.rules import Answer
-from workhand.core.events import Event, HostContacted, ModelAnswered, SandboxOpened, ToolCall
+from workhand.core.events import (
+    Event,
+    FilesNotSaved,
+    FilesSaved,
+    HostContacted,
+    ModelAnswered,
+    SandboxOpened,
+    ToolCall,
+)
 from workhand.core.log import Entry
 from workhand.core.mask import Mask
 from workhand.core.prompt import Prompt
@@ -87,6 +95,10 @@ class Toolbox(Protocol):
 
     async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         """Give those of the paths at which the model would find nothing."""
+        ...
+
+    async def save(self, snapshots: tuple[str, ...]) -> FilesSaved | FilesNotSaved | None:
+        """Keep the workspace as it is; ``snapshots`` are the session's, the latest last.  ``None``: none are kept."""
         ...
 
 

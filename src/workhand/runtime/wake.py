@@ -14,7 +14,7 @@ from typing import TypeAlias, assert_never
 
 import anyio
 
-from workhand.core import gate, reducing, routing
+from workhand.core import gate, reducing, routing, saved
 from workhand.core.audit import Audit
 from workhand.core.consent import asking
 from workhand.core.decide import AskModel, Finished, Record, RunTool, WaitForUser, decide, open_call
@@ -22,6 +22,7 @@ from workhand.core.events import (
     Event,
     HostContacted,
     LimitsChanged,
+    ModelAnswered,
     ModelFailed,
     ModelRetried,
     Observation,
@@ -155,30 +156,46 @@ class _Wake:
         prompt = render(self.log, self.policy)
         if broken := self.audit.check(self.log, self.policy, prompt):
             self.note(broken)
-        retries: list[Event] = []
+        beside: list[Event] = []
 
         def watch(live: Live) -> None:
             if isinstance(live, Retry):
-                retries.append(ModelRetried(live.reason, live.attempt, live.delay_s))
+                beside.append(ModelRetried(live.reason, live.attempt, live.delay_s))
                 self.ports.viewer(Delta("text", f"\n[{live.reason} Trying again in {live.delay_s:.1f} s.]\n"))
             elif isinstance(live, Delta):
                 self.ports.viewer(live)
 
+        async def save() -> None:
+            beside.extend(await self.save_files())
+
+        answer: ModelAnswered | ModelFailed
         began = self.ports.clock.now()
-        try:
-            answer = await self.ports.model.answer(prompt, mask, session=self.claim.session, watch=watch)
-        except (ModelError, ConfigError) as error:
-            return (*retries, ModelFailed(type(error).__name__, str(error)))
-        position = self.log.head + len(retries)
+        async with anyio.create_task_group() as group:
+            group.start_soon(save)
+            try:
+                answer = await self.ports.model.answer(prompt, mask, session=self.claim.session, watch=watch)
+            except (ModelError, ConfigError) as error:
+                answer = ModelFailed(type(error).__name__, str(error))
+            took_s = self.ports.clock.now() - began
+        if isinstance(answer, ModelFailed):
+            return (*beside, answer)
+        position = self.log.head + len(beside)
         answer = replace(
             answer,
             calls=tuple(replace(call, id=f"c{position}") for call in answer.calls[:1]),
             dropped_calls=answer.dropped_calls + len(answer.calls[1:]),
             prompt_bytes=prompt.size,
             prompt_digest=self.audit.sent(prompt.body),
-            duration_s=round(self.ports.clock.now() - began, 4),
+            duration_s=round(took_s, 4),
         )
-        return (*retries, answer)
+        return (*beside, answer)
+
+    async def save_files(self) -> tuple[Event, ...]:
+        """Keep the workspace if it may have changed; nothing is said of one that has not."""
+        if not saved.is_due(self.log):
+            return ()
+        done = await self.ports.toolbox.save(saved.snapshots(self.log))
+        return () if done is None or saved.is_known(self.log, done) else (done,)
 
     async def run_tool(self, command: RunTool) -> tuple[Event, ...]:
         beside: list[Event] = []

@@ -59,6 +59,11 @@ def give(directory: Path, uid: int) -> None:
         raise SandboxUnavailable(f"The workspace {str(directory)!r} cannot be given to uid {uid}: {words}")
 
 
+def preferred_uid(session: str) -> int:
+    """Give the user that a session's machine gets unless another has it."""
+    return FIRST_UID + preferred_number(session, 0)
+
+
 def take_slot(directory: Path, preferred: int) -> Slot:
     """Take the preferred slot, or the next that is free."""
     fd = os.open(directory / "slots", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

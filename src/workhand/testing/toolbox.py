@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from workhand.core.canonical import digest
 from workhand.core.consent.rules import Answer
-from workhand.core.events import ToolCall
+from workhand.core.events import FilesNotSaved, FilesSaved, ToolCall
 from workhand.core.ports import Outcome, Watch
 
 
@@ -24,6 +24,7 @@ class LedgerToolbox:
     ledger: list[str] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     heeded: tuple[Answer, ...] = ()
+    saves: list[FilesSaved | FilesNotSaved] = field(default_factory=list)  # what saving brings, one after the other
 
     async def run(self, call: ToolCall, watch: Watch) -> Outcome:
         self.ledger.append(call.id)
@@ -41,6 +42,9 @@ class LedgerToolbox:
 
     async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(path for path in paths if path not in self.files)
+
+    async def save(self, snapshots: tuple[str, ...]) -> FilesSaved | FilesNotSaved | None:
+        return self.saves.pop(0) if self.saves else None
 
 
 def brought(text: str, *, ok: bool = True) -> Outcome:

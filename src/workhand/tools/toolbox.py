@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Protocol, TypeAlias
 
 from workhand.core.consent.rules import Answer
-from workhand.core.events import HostContacted, SandboxOpened, ToolCall
+from workhand.core.events import FilesNotSaved, FilesSaved, HostContacted, SandboxOpened, ToolCall
 from workhand.core.policy import Policy
 from workhand.core.ports import Outcome, Sandbox, Watch
 from workhand.errors import SandboxError, SandboxLost
@@ -24,6 +24,7 @@ from workhand.tools.folder import Folder
 from workhand.tools.message import Deliver
 
 OpenSandbox: TypeAlias = Callable[[], Awaitable[Sandbox]]
+Save: TypeAlias = Callable[[tuple[str, ...]], Awaitable[FilesSaved | FilesNotSaved]]
 REFUSALS_MAX = 5  # that are told with one result
 
 
@@ -49,12 +50,14 @@ class SandboxToolbox:
         deliver: Deliver,
         folder: Folder,
         surroundings: Surroundings | None = None,
+        save_files: Save | None = None,
     ) -> None:
         self.policy = policy
         self.open_sandbox = open_sandbox
         self.deliver = deliver
         self.folder = folder
         self.surroundings = surroundings
+        self.save_files = save_files
         self.sandbox: Sandbox | None = None
         self.announced = False
 
@@ -141,6 +144,9 @@ class SandboxToolbox:
 
     async def kept(self, paths: tuple[str, ...]) -> Mapping[str, str]:
         return await self.folder.digests(paths)
+
+    async def save(self, snapshots: tuple[str, ...]) -> FilesSaved | FilesNotSaved | None:
+        return await self.save_files(snapshots) if self.save_files is not None else None
 
     async def missing(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         sandbox = await self.machine()

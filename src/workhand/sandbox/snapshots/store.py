@@ -245,6 +245,9 @@ class Store:
         with self._shelf.shared():
             return layers.folded(self._shelf.chain(snapshot))
 
+    def has(self, snapshot: str) -> bool:
+        return self._shelf.has(snapshot)
+
     def snapshots(self) -> tuple[str, ...]:
         return tuple(self._shelf.names())
 

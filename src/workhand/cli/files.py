@@ -1,0 +1,82 @@
+"""Keep a session's files while it works, and put them back when its conversation goes back."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from workhand.cli.place import Place
+from workhand.cli.settings import Settings
+from workhand.core.events import FilesNotSaved, FilesSaved
+from workhand.errors import SandboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from workhand.core.ports import EventStore
+    from workhand.tools.toolbox import Save
+
+
+def saver(settings: Settings, place: Place) -> Save | None:
+    """Give what keeps the workspace of a session as it is; none if the person wants nothing kept."""
+    return partial(save, settings, place) if settings.snapshot_bytes_max > 0 else None
+
+
+async def save(settings: Settings, place: Place, snapshots: tuple[str, ...]) -> FilesSaved | FilesNotSaved:
+    """Keep a workspace as it is, on top of the latest of the session's snapshots that is there."""
+    return await to_thread.run_sync(_save, settings, place, snapshots)
+
+
+def _save(settings: Settings, place: Place, snapshots: tuple[str, ...]) -> FilesSaved | FilesNotSaved:
+    from workhand.sandbox.snapshots.store import Refused, SnapshotLimits, Store
+
+    try:
+        store = Store(settings.snapshots)
+        parent = next(filter(store.has, reversed(snapshots)), None)
+        limits = SnapshotLimits(quota_bytes=settings.snapshot_bytes_max)
+        done = store.take(place.workspace, parent, held=snapshots, limits=limits)
+    except SandboxError as error:  # A full disk is no reason to stop working.
+        return FilesNotSaved(str(error))
+    if isinstance(done, Refused):
+        return FilesNotSaved(done.reason)
+    return FilesSaved(done.id, done.changed_files, done.changed_bytes, done.notes)
+
+
+def restore(settings: Settings, place: Place, snapshot: str) -> int:
+    """Make a workspace hold what it did then, owned by whom it is now; give how much had to change."""
+    from workhand.sandbox.snapshots.store import Store
+
+    found = place.workspace.stat()
+    owner = (found.st_uid, found.st_gid) if os.geteuid() == 0 else None
+    return Store(settings.snapshots).restore(place.workspace, snapshot, owner=owner)
+
+
+def is_there(settings: Settings, snapshot: str | None) -> bool:
+    from workhand.sandbox.snapshots.store import Store
+
+    return snapshot is not None and settings.snapshots.is_dir() and Store(settings.snapshots).has(snapshot)
+
+
+def hand_over(settings: Settings, place: Place) -> Callable[[Path, int], None]:
+    """Give what makes a workspace another user's: what is mounted is mounted anew, and no file is touched."""
+    from workhand.sandbox.slots import give
+    from workhand.sandbox.snapshots.store import Store
+
+    if not place.forked:
+        return give
+    return lambda workspace, uid: Store(settings.snapshots).remount(workspace, uid=uid)
+
+
+async def collect(settings: Settings, store: EventStore) -> None:
+    """Remove the snapshots that no log points to."""
+    from workhand.sandbox.snapshots.store import Store
+
+    if not settings.snapshots.is_dir():
+        return
+    records = [await store.read(row.id) for row in await store.sessions()]
+    keep = {entry.event.snapshot for record in records for entry in record if isinstance(entry.event, FilesSaved)}
+    await to_thread.run_sync(Store(settings.snapshots).collect, keep)
