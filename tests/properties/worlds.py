@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 from hypothesis import strategies as st
 
 from tests.core.playbook import PLAN_ARGUMENTS, POLICY, TOOLS
+from workhand.core import saved
 from workhand.core.canonical import digest
 from workhand.core.consent.asking import waiting
 from workhand.core.consent.rules import Rule
@@ -21,6 +22,8 @@ from workhand.core.decide import AskModel, Finished, Record, RunTool, WaitForUse
 from workhand.core.events import (
     ApprovalGiven,
     Event,
+    FilesNotSaved,
+    FilesSaved,
     GivenBack,
     Goal,
     GuardChanged,
@@ -125,6 +128,8 @@ def play(policy: Policy, turns: tuple[Turn, ...], *, after: Course | None = None
                     left.appendleft(replace(turn, inbox=(), rewind=None))
                 else:
                     course.asked.append(Asked(course.log, mask, render(course.log, policy)))
+                    if saved.is_due(course.log):  # while the model is asked
+                        course.add(SAVED if turn.ok else FilesNotSaved("The disk is full."))
                     course.add(_answer(turn, mask, course))
             case WaitForUser() | Finished():
                 turn = left.popleft()
@@ -177,6 +182,7 @@ def original(id: str, size: int) -> str:
     return f"what {id} brought: ".ljust(size, "x")
 
 
+SAVED = FilesSaved("a", 1, 10)
 REFUSED = HostContacted("a.example", 443, "refused", "first-contact", "It is new.", "GET /", asks=True)
 ASKING = Guard(approvals=Approvals((Rule("ask", "ask", ("shell_*",)), Rule("never", "deny", ("file_write",)))))
 SAID = st.sampled_from(["Go.", "Und jetzt?", "\N{GRINNING FACE}\n[notice] \N{NULL}", '{"role":"system"}']).map(UserSaid)
