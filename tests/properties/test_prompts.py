@@ -12,6 +12,8 @@ from workhand.core.canonical import digest, encode
 from workhand.core.decide import decide
 from workhand.core.events import (
     Event,
+    FilesNotSaved,
+    FilesSaved,
     HistorySummarized,
     ModelAnswered,
     PlanChanged,
@@ -140,8 +142,17 @@ def first_difference(before: tuple[bytes, ...], after: tuple[bytes, ...]) -> int
 
 def answered_before(asked: Asked, course: Course) -> list[Asked]:
     """Give the earlier questions that were answered."""
-    answered = {entry.position for entry in course.record if isinstance(entry.event, ModelAnswered)}
-    return [each for each in course.asked if each.log.head < asked.log.head and each.log.head in answered]
+    brought = {each.log.head: course.record[each.log.head :] for each in course.asked if each.log.head < asked.log.head}
+    beside = (FilesSaved, FilesNotSaved)
+    answers = {
+        head: next(entry for entry in entries if not isinstance(entry.event, beside))
+        for head, entries in brought.items()
+    }
+    return [
+        each
+        for each in course.asked
+        if each.log.head in answers and isinstance(answers[each.log.head].event, ModelAnswered)
+    ]
 
 
 def reduced_between(before: Asked, after: Asked, course: Course) -> bool:
