@@ -26,6 +26,8 @@ from workhand.core.render import LOOK_BACK, render
 from workhand.core.transcript import transcript
 from workhand.store.codec import decode_line, encode_line
 
+SAVES = (FilesSaved, FilesNotSaved)
+
 
 @given(COURSES_WITH_REWINDS)
 def test_between_reductions_the_body_only_grows(course: Course) -> None:
@@ -142,17 +144,13 @@ def first_difference(before: tuple[bytes, ...], after: tuple[bytes, ...]) -> int
 
 def answered_before(asked: Asked, course: Course) -> list[Asked]:
     """Give the earlier questions that were answered."""
-    brought = {each.log.head: course.record[each.log.head :] for each in course.asked if each.log.head < asked.log.head}
-    beside = (FilesSaved, FilesNotSaved)
-    answers = {
-        head: next(entry for entry in entries if not isinstance(entry.event, beside))
-        for head, entries in brought.items()
-    }
-    return [
-        each
-        for each in course.asked
-        if each.log.head in answers and isinstance(answers[each.log.head].event, ModelAnswered)
-    ]
+    return [each for each in course.asked if each.log.head < asked.log.head and was_answered(each, course)]
+
+
+def was_answered(asked: Asked, course: Course) -> bool:
+    """Say whether an answer came next, but for the files that were saved meanwhile."""
+    brought = (entry.event for entry in course.record[asked.log.head :])
+    return isinstance(next(event for event in brought if not isinstance(event, SAVES)), ModelAnswered)
 
 
 def reduced_between(before: Asked, after: Asked, course: Course) -> bool:
