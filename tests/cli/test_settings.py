@@ -126,7 +126,10 @@ def test_no_key_is_shown_by_a_value(file: Path) -> None:
         ("[figures.x]\nprice = 1", "no key 'figures.x.price'; there are input, cached, written, output"),
         ("[context]\nbeta = 1", "no key 'context.beta'; there are gate"),
         ('passphrase = "x"', "has a passphrase"),
-        ("colour = 1", "no key 'colour'; there are model, home, cache, routes, figures, context, isolation, network,"),
+        (
+            "colour = 1",
+            "no key 'colour'; there are model, home, cache, routes, figures, context, machine, isolation, network,",
+        ),
         ('[routes]\nfly = "local"', "routes.fly: input should be 'act', 'plan'"),
         ("[routes]\nact = 1", "routes.act: input should be a valid tuple"),
         ('[anthropic]\ncloud = "nine"', "anthropic.cloud: input should be '', 'aws', 'bedrock'"),

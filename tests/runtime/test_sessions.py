@@ -155,7 +155,8 @@ async def test_a_machine_that_is_lost_leaves_the_outcome_unknown_and_the_session
     await here.begin()
     log = await here.wake()
     results = [event for event in log.events if isinstance(event, ToolReturned)]
-    assert results[1] == ToolReturned("c5", Observation(LOST, LOST, ok=False), how="unknown")
+    lost = f"{LOST} The sandbox is gone."
+    assert results[1] == ToolReturned("c5", Observation(lost, lost, ok=False), how="unknown")
     assert log.events[-1] == SessionEnded("answered")
 
 

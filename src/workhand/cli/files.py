@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+import anyio
 from anyio import to_thread
 
 from workhand.cli.place import Place
@@ -44,6 +47,20 @@ def _save(settings: Settings, place: Place, snapshots: tuple[str, ...]) -> Files
     if isinstance(done, Refused):
         return FilesNotSaved(done.reason)
     return FilesSaved(done.id, done.changed_files, done.changed_bytes, done.notes)
+
+
+@asynccontextmanager
+async def within_disk(settings: Settings, place: Place, end: Callable[[str], None]) -> AsyncIterator[None]:
+    """Hold what is written to a workspace to its limit, for as long as the context lasts."""
+    from workhand.sandbox.meter import watch_disk
+
+    if settings.machine.disk_bytes is None:
+        yield
+        return
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch_disk, place.workspace, settings.machine.disk_bytes, end)
+        yield
+        group.cancel_scope.cancel()
 
 
 def restore(settings: Settings, place: Place, snapshot: str) -> int:

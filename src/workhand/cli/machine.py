@@ -169,15 +169,18 @@ async def _exec(settings: Settings, guard: Guard, wanted: Wanted) -> int:
     stdin = b"" if sys.stdin.isatty() else await anyio.to_thread.run_sync(sys.stdin.buffer.read)
     with tempfile.TemporaryDirectory(prefix="workhand-") as fresh:
         where, owned = (wanted.workspace, False) if wanted.workspace else (Path(fresh), True)
-        spec = MachineSpec(session=new_id(), workspace=where, owned=owned)
+        spec = MachineSpec(session=new_id(), workspace=where, owned=owned, limits=settings.machine)
         async with guarded(settings, guard) as around:
             async with await open_machine(guard.isolation, around.fitted(spec)) as sandbox:
                 went = await sandbox.execute(
                     wanted.command, stdin=stdin, timeout_s=wanted.timeout_s, output_bytes_max=EXEC_OUTPUT_BYTES_MAX
                 )
+                hits = sandbox.hits()
             refused = [contact for contact in around.contacts() if contact.verdict == "refused"]
     sys.stdout.buffer.write(went.stdout)
     sys.stderr.buffer.write(went.stderr)
+    for hit in hits:
+        click.echo(f"workhand: limit: {hit}", err=True)
     for contact in refused:
         said = f"{contact.what} at {contact.host}: {contact.reason}"
         click.echo(f"workhand: refused by rule {contact.rule}: {said}", err=True)

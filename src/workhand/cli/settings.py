@@ -26,6 +26,10 @@ The file is ``$WORKHAND_CONFIG``, or ``~/.config/workhand/config.toml``:
     input = 0.5
     output = 2.0
 
+    [machine]                             # what a session's machine may use; see docs/sandbox.md
+    memory_bytes = 2147483648
+    disk_bytes = 10737418240
+
     [context]                             # how new sessions keep their context; see docs/context-engine.md
     summaries = true
     theta = 1.0
@@ -47,6 +51,7 @@ from workhand.core.policy import Isolation, Purpose, Rules
 from workhand.errors import ConfigError
 from workhand.models.endpoints import Endpoints
 from workhand.models.figures import Figures
+from workhand.sandbox.limits import SandboxLimits
 
 NOT_STATED = ("file", "endpoints", "passphrase")  # fields that are no keys of the file
 HOME = Path("~/.local/share/workhand")
@@ -77,6 +82,7 @@ class Settings:
     endpoints: Endpoints = field(default_factory=Endpoints)
     figures: Mapping[str, Figures] = field(default_factory=dict)  # by "provider:name"
     context: Rules = field(default_factory=Rules)
+    machine: SandboxLimits = field(default_factory=SandboxLimits)
     isolation: Isolation = "namespace"
     network: str = "none"
     approvals: Path | None = None
@@ -154,7 +160,7 @@ def _validated(stated: dict[str, Any], file: Path) -> Settings:
             "nothing; set WORKHAND_PASSPHRASE instead."
         )
     sections = {each.name: type(each.default) for each in fields(Endpoints)}
-    for kind in (*sections.values(), Endpoints, Figures, Rules, Settings):
+    for kind in (*sections.values(), Endpoints, Figures, Rules, SandboxLimits, Settings):
         with_config(ConfigDict(extra="forbid"))(kind)
     endpoints = {name: stated.pop(_written(name)) for name in sections if _written(name) in stated}
     routes = stated.get("routes")
@@ -183,6 +189,8 @@ def _known(place: tuple[str, ...]) -> list[str]:
             kind: object = getattr(Endpoints(), section)
         case ("context",):
             kind = Rules()
+        case ("machine",):
+            kind = SandboxLimits()
         case ("figures", _):
             kind = Figures()
         case _:

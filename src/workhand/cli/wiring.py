@@ -301,6 +301,7 @@ async def open_toolbox(
             workspace=place.workspace,
             owned=place.owned,
             kept=kept,
+            limits=settings.machine,
             hand_over=files.hand_over(settings, place),
         )
         opened.append(await open_machine(isolation, around.fitted(spec)))
@@ -313,7 +314,10 @@ async def open_toolbox(
             toolbox = SandboxToolbox(policy, machine, _deliverer(place), folder, around, save)
             try:
                 folder.make()
-                async with visitors(store, session, lambda: opened[-1].doorway if opened else None):
+                async with (
+                    visitors(store, session, lambda: opened[-1].doorway if opened else None),
+                    files.within_disk(settings, place, lambda reason: opened[-1].end(reason) if opened else None),
+                ):
                     yield toolbox
             finally:
                 await toolbox.aclose()

@@ -180,6 +180,10 @@ class Sandbox(Protocol):
         """Describe a path; ``None`` if there is nothing."""
         ...
 
+    def hits(self) -> tuple[str, ...]:
+        """Say of each limit that was run into since the last time what became of it, in a sentence."""
+        ...
+
     async def close(self) -> None:
         """End everything inside.  The workspace stays."""
         ...

@@ -213,8 +213,8 @@ class _Wake:
             seen = gate.admit(self.log, self.policy, call, outcome)
             if seen.path is not None:
                 await toolbox.keep(seen.path, outcome.original)
-        except SandboxLost:
-            return (*beside, _unknown(call.id, LOST))
+        except SandboxLost as error:
+            return (*beside, _unknown(call.id, f"{LOST} {error}"))
         if seen.blob is not None:
             self.originals.append(outcome.original)
         return (*beside, ToolReturned(call.id, seen))

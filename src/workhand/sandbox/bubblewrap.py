@@ -33,6 +33,7 @@ from workhand.sandbox import launcher, seccomp
 from workhand.sandbox import limits as limit
 from workhand.sandbox.client import DaemonSandbox, daemon_command, real_directory, start_daemon, unwound_on_failure
 from workhand.sandbox.limits import MIB
+from workhand.sandbox.meter import Meter
 from workhand.sandbox.slots import Slot, preferred_number, state_directory, take_slot
 from workhand.sandbox.spec import TRUSTED_FILE, MachineSpec
 
@@ -120,9 +121,10 @@ async def open_bubblewrap(spec: MachineSpec) -> DaemonSandbox:
                 resources=resources,
                 door=spec.door,
             )
+        joined = tuple(path.parent for path in joins)
         notes = limit.weaknesses(spec.limits, groups, own_user=True) + _notes(identity)
         capabilities = Capabilities("bubblewrap", "namespace", limit.enforcer(groups), spec.network, notes)
-        return DaemonSandbox(wire, capabilities, resources)
+        return DaemonSandbox(wire, capabilities, resources, Meter(spec.limits, joined))
 
 
 def _notes(identity: Identity) -> tuple[str, ...]:

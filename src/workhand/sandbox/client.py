@@ -29,6 +29,7 @@ import anyio
 from workhand.core.ports import Capabilities, Delta, Executed, FileStatus, Watch
 from workhand.errors import SandboxLost, SandboxUnavailable
 from workhand.sandbox.doorway import Doorway
+from workhand.sandbox.meter import Meter
 from workhand.sandbox.spec import Door
 
 LENGTHS = struct.Struct(">II")
@@ -102,7 +103,7 @@ class Wire(asyncio.SubprocessProtocol):
             self.ready.cancel()
 
     def lost(self) -> SandboxLost:
-        return SandboxLost(f"The sandbox is gone: {self.reason}; open another one for this session.")
+        return SandboxLost(f"The sandbox is gone: {self.reason}; the next action opens another one.")
 
     def _take_frames(self) -> None:
         while len(self.received) >= LENGTHS.size:
@@ -154,8 +155,11 @@ class Wire(asyncio.SubprocessProtocol):
 class DaemonSandbox:
     """A ``Sandbox`` whose inside is a daemon at the other end of a pipe."""
 
-    def __init__(self, wire: Wire, capabilities: Capabilities, resources: AsyncExitStack) -> None:
+    def __init__(
+        self, wire: Wire, capabilities: Capabilities, resources: AsyncExitStack, meter: Meter | None = None
+    ) -> None:
         self._wire = wire
+        self._meter = meter
         self._capabilities = capabilities
         self._resources = resources
         self._requests = 0
@@ -173,6 +177,14 @@ class DaemonSandbox:
     def doorway(self) -> Doorway:
         """Where connections go in and out; terminals are opened here."""
         return self._wire.doorway
+
+    def hits(self) -> tuple[str, ...]:
+        return self._meter.hits() if self._meter is not None else ()
+
+    def end(self, reason: str) -> None:
+        """Kill the machine; whoever uses it is told why."""
+        self._wire.lose(reason)
+        self._wire.transport.kill()
 
     def when_closed(self, clean_up: Callable[[], None]) -> None:
         """Have something done once the machine is closed."""

@@ -37,6 +37,7 @@ class SandboxLimits:
     cpu_seconds: int | None = None  # of one process
     open_files: int = 4_096  # of one process
     tmp_bytes: int = 256 * MIB
+    disk_bytes: int | None = 10_240 * MIB  # of the workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,8 @@ def rlimits(limits: SandboxLimits, *, grouped: bool, own_user: bool) -> dict[str
     the sandbox has a user (or a user namespace) to itself.
     """
     wanted = {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": limits.open_files}
+    if limits.disk_bytes is not None:
+        wanted["RLIMIT_FSIZE"] = limits.disk_bytes
     if limits.cpu_seconds is not None:
         wanted["RLIMIT_CPU"] = limits.cpu_seconds
     if not grouped:

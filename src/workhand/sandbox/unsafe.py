@@ -16,6 +16,7 @@ from workhand.core.ports import Capabilities
 from workhand.sandbox import launcher
 from workhand.sandbox import limits as limit
 from workhand.sandbox.client import DaemonSandbox, daemon_command, real_directory, start_daemon, unwound_on_failure
+from workhand.sandbox.meter import Meter
 from workhand.sandbox.slots import preferred_number, state_directory, take_slot
 from workhand.sandbox.spec import MachineSpec
 
@@ -49,6 +50,7 @@ async def open_unsafe(spec: MachineSpec) -> DaemonSandbox:
             ready_s=READY_S,
             resources=resources,
         )
+        joined = tuple(path.parent for path in joins)
         notes = (OPEN_HOST, OPEN_FOLDER, *limit.weaknesses(limits, groups, own_user=False))
         capabilities = Capabilities("unsafe", "none", limit.enforcer(groups), "host", notes)
-        return DaemonSandbox(wire, capabilities, resources)
+        return DaemonSandbox(wire, capabilities, resources, Meter(spec.limits, joined))

@@ -75,7 +75,7 @@ class SandboxToolbox:
             watch(SandboxOpened(given.backend, given.isolation, given.limits))
             self.announced = True
         try:
-            return self.with_contacts(await self.perform(asked, sandbox, watch), watch)
+            return self.with_contacts(with_hits(await self.perform(asked, sandbox, watch), sandbox.hits()), watch)
         except SandboxLost:
             self.sandbox = None
             raise
@@ -155,6 +155,11 @@ class SandboxToolbox:
         except SandboxLost:
             self.sandbox = None
             raise
+
+
+def with_hits(outcome: Outcome, hits: tuple[str, ...]) -> Outcome:
+    """Tell the model which limits of its machine this ran into."""
+    return replace(outcome, head="\n".join([outcome.head, *(f"[limit: {each}]" for each in hits)])) if hits else outcome
 
 
 async def _exists(path: str, sandbox: Sandbox) -> bool:
