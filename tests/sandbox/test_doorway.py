@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,11 @@ MANY = CONNECT + (
     "        answers.append(b'')\n"
     "print(answers.count(b'x'), answers.count(b''))"
 )
+LISTEN = (
+    "import os, socket, threading; l = socket.create_server(('127.0.0.1', 0)); print(l.getsockname()[1], flush=True)\n"
+)
+SAYS_BACK = LISTEN + ("s, _ = l.accept()\nwhile said := s.recv(1 << 16): s.sendall(said)\ns.close()")
+FULL = LISTEN.replace("0))", "0), backlog=0)") + "threading.Event().wait()"
 HELD = CONNECT + "s.sendall(b'x'); s.recv(1); print('open', flush=True); s.recv(1)"
 
 
@@ -118,6 +124,63 @@ async def test_without_a_door_nothing_listens(tmp_path: Path, require_bubblewrap
     async with await open_sandbox("bubblewrap", MachineSpec(session="shut", workspace=tmp_path, owned=True)) as sandbox:
         assert b"ConnectionRefusedError" in (await python(sandbox, CONNECT)).stderr
         assert sandbox.capabilities.network == "none"
+
+
+@asynccontextmanager
+async def listening(machine: DaemonSandbox, code: str) -> AsyncIterator[int]:
+    """Have a program in the machine that listens, and says first on which port."""
+    said: asyncio.Queue[str] = asyncio.Queue()
+
+    async def serve() -> None:
+        argv = ("python3", "-c", code)
+        await machine.execute(argv, timeout_s=60, output_bytes_max=100, watch=lambda live: said.put_nowait(live.text))  # type: ignore[union-attr]
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(serve)
+        yield int(await said.get())
+        group.cancel_scope.cancel()
+
+
+async def test_ten_megabytes_go_in_and_come_back_as_they_were(machine: DaemonSandbox) -> None:
+    sent = bytes(range(256)) * 40_000
+    async with listening(machine, SAYS_BACK) as port:
+        reader, writer = await asyncio.open_connection(sock=machine.doorway.connect(port))
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as group:
+                writer.write(sent)
+                writer.write_eof()
+                group.start_soon(writer.drain)
+                assert await reader.read(-1) == sent
+        writer.close()
+
+
+async def ends(connection: socket.socket) -> bool:
+    """Wait until the other end has closed a connection, and say whether it did so without a word."""
+    connection.setblocking(False)
+    with connection, anyio.fail_after(20):
+        return await asyncio.get_running_loop().sock_recv(connection, 100) == b""
+
+
+async def test_where_nothing_listens_a_connection_inward_ends_at_once(machine: DaemonSandbox) -> None:
+    assert await ends(machine.doorway.connect(9))
+    assert (await python(machine, "print('there')")).stdout == b"there\n"
+
+
+async def test_a_listener_that_takes_nobody_holds_nothing_else_up(machine: DaemonSandbox) -> None:
+    async with listening(machine, FULL) as port:
+        held = [machine.doorway.connect(port) for _ in range(8)]
+        assert (await python(machine, "print('there')")).stdout == b"there\n"
+        for each in held:
+            each.close()
+
+
+async def test_connections_inward_are_as_many_as_allowed_and_end_with_the_machine(machine: DaemonSandbox) -> None:
+    async with listening(machine, FULL) as port:
+        held = [machine.doorway.connect(port) for _ in range(TUNNELS_MAX)]
+        assert await ends(machine.doorway.connect(port))
+    await machine.close()
+    assert [await ends(each) for each in held] == [True] * TUNNELS_MAX
+    assert await ends(machine.doorway.connect(port))
 
 
 def frame(event: str, *, tunnel: Any = 1, count: Any = 0) -> dict[str, Any]:

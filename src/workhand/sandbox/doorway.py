@@ -1,6 +1,6 @@
-"""The host's end of the connections that come from inside a machine.
+"""The host's end of the connections that come from inside a machine, and of those that lead into it.
 
-Each becomes one end of a pair of sockets; the door gets the other.  What comes out of a
+Each that comes becomes one end of a pair of sockets; the door gets the other.  What comes out of a
 machine is not trusted: more connections than allowed, a number used twice or a count
 that cannot be ends that connection only.  A connection counts until both of its ends are closed:
 the inside can open and drop them much faster than anything behind the door notices.
@@ -25,7 +25,7 @@ class Doorway:
         self._loop = asyncio.get_running_loop()
         self._tunnels = Tunnels(self._post, self._watch)
         self._given: list[socket.socket] = []  # to the door, which closes them
-        self._terminals = 0  # numbered downwards from -1: the inside numbers its own upwards
+        self._opened = 0  # from here, numbered downwards from -1: the inside numbers its own upwards
         self._closed = False
 
     def take(self, header: Mapping[str, Any], payload: bytes) -> None:
@@ -49,14 +49,25 @@ class Doorway:
 
     def open_terminal(self, rows: int, columns: int) -> tuple[int, socket.socket]:
         """Open a terminal inside: its number, and a socket that is its keyboard and its screen."""
-        self._terminals -= 1
+        self._opened -= 1
         ours, theirs = socket.socketpair()
-        self._tunnels.enter(self._terminals, SocketEnd(ours))
-        self.resize(self._terminals, rows, columns, event="terminal")
-        return self._terminals, theirs
+        self._tunnels.enter(self._opened, SocketEnd(ours))
+        self.resize(self._opened, rows, columns, event="terminal")
+        return self._opened, theirs
 
     def resize(self, terminal: int, rows: int, columns: int, *, event: str = "size") -> None:
         self._send({"op": "terminal", "tunnel": terminal, "event": event, "rows": rows, "columns": columns}, b"")
+
+    def connect(self, port: int) -> socket.socket:
+        """Connect to a port of the loopback inside; where nothing listens, or too much is open, it ends at once."""
+        ours, theirs = socket.socketpair()
+        if self._closed or self._tunnels.full():
+            ours.close()
+        else:
+            self._opened -= 1
+            self._tunnels.enter(self._opened, SocketEnd(ours))
+            self._send({"op": "connect", "tunnel": self._opened, "event": "connect", "port": port}, b"")
+        return theirs
 
     def close(self) -> None:
         """Close every connection, once."""

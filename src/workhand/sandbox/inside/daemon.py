@@ -208,6 +208,9 @@ class Daemon:
     def do_tunnel(self, request: Header, payload: bytes) -> None:
         self.tunnels.take(request["tunnel"], request["event"], request["count"], payload)
 
+    def do_connect(self, request: Header, payload: bytes) -> None:
+        self.tunnels.connect(request["tunnel"], request["port"])
+
     def do_terminal(self, request: Header, payload: bytes) -> None:
         number, rows, columns = request["tunnel"], request["rows"], request["columns"]
         if request["event"] == "size":

@@ -1,10 +1,10 @@
 """Carry connections over the wire: both of its ends are here, so that they cannot disagree.
 
 Inside, a listener on the loopback opens a tunnel for each connection; outside, each tunnel
-is one end of a pair of sockets.  A terminal is a tunnel, too, which the outside opens.  What a
-socket brings becomes frames, and frames are written to the socket.  Each side sends at most
-``WINDOW_BYTES`` that the other has not yet written out, so a slow reader holds up its own
-connection and nothing else.
+is one end of a pair of sockets.  The outside opens tunnels, too: to a terminal, or to what
+listens on the loopback inside.  What a socket brings becomes frames, and frames are written to
+the socket.  Each side sends at most ``WINDOW_BYTES`` that the other has not yet written out, so
+a slow reader holds up its own connection and nothing else.
 """
 
 from __future__ import annotations
@@ -180,6 +180,16 @@ class Tunnels:
         self.post(self.opened, "open", 0, b"")
         self.open[self.opened] = Tunnel(self.opened, SocketEnd(sock), self.post, self.watch)
         return None
+
+    def connect(self, number: int, port: int) -> None:
+        """Begin this end of a tunnel that leads to a port of the loopback.
+
+        Nothing waits for the connection: if it is refused, reading from it says so, and that ends the tunnel.
+        """
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        end = SocketEnd(sock)
+        sock.connect_ex(("127.0.0.1", port))
+        self.enter(number, end)
 
     def enter(self, number: int, end: End) -> None:
         """Begin this end of a tunnel that the other end has opened, or is about to."""
