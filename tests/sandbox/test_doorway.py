@@ -18,18 +18,18 @@ from workhand.sandbox.client import DaemonSandbox
 from workhand.sandbox.doorway import Doorway
 from workhand.sandbox.inside.tunnel import TUNNELS_MAX, WINDOW_BYTES
 from workhand.sandbox.probe import open_sandbox
-from workhand.sandbox.spec import DOOR_PORT, MachineSpec
+from workhand.sandbox.spec import HOST_PORT, NETWORK_PORT, Door, MachineSpec
 
 pytestmark = pytest.mark.anyio
 
-CONNECT = f"import socket, sys, threading; s = socket.create_connection(('127.0.0.1', {DOOR_PORT}))\n"
+CONNECT = f"import socket, sys, threading; s = socket.create_connection(('127.0.0.1', {NETWORK_PORT}))\n"
 ECHO = CONNECT + (
     "sent = bytes(range(256)) * 40_000\n"
     "threading.Thread(target=lambda: (s.sendall(sent), s.shutdown(1))).start()\n"
     "print(b''.join(iter(lambda: s.recv(1 << 16), b'')) == sent)"
 )
 MANY = CONNECT + (
-    f"all = [s] + [socket.create_connection(('127.0.0.1', {DOOR_PORT})) for _ in range({TUNNELS_MAX})]\n"
+    f"all = [s] + [socket.create_connection(('127.0.0.1', {NETWORK_PORT})) for _ in range({TUNNELS_MAX})]\n"
     "answers = []\n"
     "for each in all:\n"
     "    each.settimeout(20)\n"
@@ -76,7 +76,9 @@ async def outside() -> AsyncIterator[Outside]:
 
 @pytest.fixture
 async def machine(outside: Outside, tmp_path: Path, require_bubblewrap: None) -> AsyncIterator[DaemonSandbox]:
-    spec = MachineSpec(session="door", workspace=tmp_path, owned=True, door=outside, environment={"KEY": "wh_1"})
+    spec = MachineSpec(
+        session="door", workspace=tmp_path, owned=True, doors={NETWORK_PORT: outside}, environment={"KEY": "wh_1"}
+    )
     async with await open_sandbox("bubblewrap", spec) as sandbox:
         yield sandbox
 
@@ -115,9 +117,26 @@ async def test_connections_end_with_the_machine(machine: DaemonSandbox, outside:
 async def test_programs_inside_find_the_door_and_their_environment(machine: DaemonSandbox) -> None:
     names = ["HTTP_PROXY", "https_proxy", "NO_PROXY", "KEY"]
     found = await python(machine, f"import os; print([os.environ[name] for name in {names}])")
-    url = f"http://127.0.0.1:{DOOR_PORT}"
+    url = f"http://127.0.0.1:{NETWORK_PORT}"
     assert found.stdout.decode().strip() == str([url, url, "localhost,127.0.0.1,::1", "wh_1"])
     assert machine.capabilities.network == "guarded"
+
+
+async def test_each_port_leads_to_its_own_door(tmp_path: Path, outside: Outside, require_bubblewrap: None) -> None:
+    other: list[socket.socket] = []
+
+    def refused(connection: socket.socket) -> None:
+        other.append(connection)
+        connection.close()
+
+    doors: dict[int, Door] = {NETWORK_PORT: outside, HOST_PORT: refused}
+    spec = MachineSpec(session="doors", workspace=tmp_path, owned=True, doors=doors)
+    async with await open_sandbox("bubblewrap", spec) as machine:
+        ask = "s.sendall(b'x'); s.shutdown(socket.SHUT_WR); print(s.recv(1))"
+        assert (await python(machine, CONNECT + ask)).stdout == b"b'x'\n"
+        elsewhere = CONNECT.replace(str(NETWORK_PORT), str(HOST_PORT)) + "print(s.recv(1))"
+        assert (await python(machine, elsewhere)).stdout == b"b''\n"
+    assert len(other) == 1
 
 
 async def test_without_a_door_nothing_listens(tmp_path: Path, require_bubblewrap: None) -> None:
@@ -193,7 +212,7 @@ class Alone:
     def __init__(self) -> None:
         self.sent: list[str] = []
         self.opened: list[socket.socket] = []
-        self.doorway = Doorway(self.opened.append, lambda header, payload: self.sent.append(header["event"]))
+        self.doorway = Doorway({0: self.opened.append}, lambda header, payload: self.sent.append(header["event"]))
 
 
 @pytest.fixture
@@ -215,6 +234,7 @@ async def alone() -> AsyncIterator[Alone]:
         ([(frame("open"), b""), (frame("no such"), b"")], ["reset"]),
         ([(frame("open"), b""), (frame("end"), b""), (frame("data"), b"x")], ["reset"]),
         ([(frame("open", tunnel=-1), b""), (frame("open", tunnel=0), b"")], ["reset", "reset"]),
+        ([(frame("open", count=9), b"")], ["reset"]),  # where there is no door
         ([(frame("data"), b"x")], []),
         ([(frame("open", tunnel="1"), b""), (frame("open", count=None), b""), (frame("open", tunnel=None), b"")], []),
         ([({"tunnel": 1}, b""), ({"tunnel": 1, "event": ["open"], "count": 0}, b"")], []),

@@ -30,13 +30,13 @@ class Surroundings:
     """The way out of one machine; without a network it has none."""
 
     keeper: Keeper | None = None
-    door: Door | None = None
+    doors: Mapping[int, Door] = field(default_factory=dict)
     trusted: bytes = b""
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def fitted(self, spec: MachineSpec) -> MachineSpec:
         """Give a machine this way out."""
-        return replace(spec, door=self.door, trusted=self.trusted, environment=self.environment)
+        return replace(spec, doors={**spec.doors, **self.doors}, trusted=self.trusted, environment=self.environment)
 
     def heed(self, answers: tuple[Answer, ...]) -> None:
         if self.keeper is not None:
@@ -56,6 +56,7 @@ async def guarded(settings: Settings, guard: Guard) -> AsyncIterator[Surrounding
     from workhand.guard.egress.authority import Authority
     from workhand.guard.egress.proxy import Proxy
     from workhand.guard.gatekeeper import Keeper
+    from workhand.sandbox.spec import NETWORK_PORT
 
     held = _for(guard, secrets(settings).held())
     keeper = Keeper(guard.network, guard.approvals, held)
@@ -68,7 +69,7 @@ async def guarded(settings: Settings, guard: Guard) -> AsyncIterator[Surrounding
             group.start_soon(proxy.serve, connection)
 
         placeholders = {each.secret.name: each.secret.placeholder for each in held}
-        yield Surroundings(keeper, door, _bundle() + authority.certificate, placeholders)
+        yield Surroundings(keeper, {NETWORK_PORT: door}, _bundle() + authority.certificate, placeholders)
         group.cancel_scope.cancel()
 
 

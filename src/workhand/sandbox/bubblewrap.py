@@ -119,7 +119,7 @@ async def open_bubblewrap(spec: MachineSpec) -> DaemonSandbox:
                 directory="/",
                 ready_s=READY_S,
                 resources=resources,
-                door=spec.door,
+                doors=spec.doors,
             )
         joined = tuple(path.parent for path in joins)
         notes = limit.weaknesses(spec.limits, groups, own_user=True) + _notes(identity)

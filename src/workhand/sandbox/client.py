@@ -17,11 +17,12 @@ import errno
 import json
 import os
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import anyio
@@ -53,9 +54,9 @@ class Pending:
 class Wire(asyncio.SubprocessProtocol):
     """Take frames apart, and know whether the process and its pipe are still there."""
 
-    def __init__(self, door: Door | None = None) -> None:
+    def __init__(self, doors: Mapping[int, Door]) -> None:
         self.loop = asyncio.get_running_loop()
-        self.doorway = Doorway(door, self.send)
+        self.doorway = Doorway(doors, self.send)
         self.ready: asyncio.Future[dict[str, Any]] = self.loop.create_future()
         self.exited = asyncio.Event()
         self.writable = asyncio.Event()
@@ -324,7 +325,7 @@ async def start_daemon(
     directory: str,
     ready_s: float,
     resources: AsyncExitStack,
-    door: Door | None = None,
+    doors: Mapping[int, Door] = MappingProxyType({}),
 ) -> Wire:
     """Start a daemon and wait until it is ready; raise ``SandboxUnavailable`` with its last words if it is not.
 
@@ -334,7 +335,7 @@ async def start_daemon(
     with anyio.CancelScope(shield=True):  # cancelled half-way, asyncio would leave the process behind
         try:
             _, wire = await loop.subprocess_exec(
-                partial(Wire, door), *argv, pass_fds=pass_fds, env=environ, cwd=directory, start_new_session=True
+                partial(Wire, doors), *argv, pass_fds=pass_fds, env=environ, cwd=directory, start_new_session=True
             )
         except OSError as error:
             raise SandboxUnavailable(f"The program {argv[0]!r} cannot be started: {error.strerror}.") from error

@@ -1,6 +1,6 @@
 """The host's end of the connections that come from inside a machine, and of those that lead into it.
 
-Each that comes becomes one end of a pair of sockets; the door gets the other.  What comes out of a
+Each that comes becomes one end of a pair of sockets; the door that it came to gets the other.  What comes out of a
 machine is not trusted: more connections than allowed, a number used twice or a count
 that cannot be ends that connection only.  A connection counts until both of its ends are closed:
 the inside can open and drop them much faster than anything behind the door notices.
@@ -19,8 +19,8 @@ from workhand.sandbox.spec import Door
 
 
 class Doorway:
-    def __init__(self, door: Door | None, send: Callable[[dict[str, Any], bytes], None]) -> None:
-        self._door = door
+    def __init__(self, doors: Mapping[int, Door], send: Callable[[dict[str, Any], bytes], None]) -> None:
+        self._doors = doors
         self._send = send
         self._loop = asyncio.get_running_loop()
         self._tunnels = Tunnels(self._post, self._watch)
@@ -35,13 +35,13 @@ class Doorway:
             return
         if event != "open":
             self._tunnels.take(number, event, count, payload)
-        elif self._door is None or number < 1 or number in self._tunnels.open or self._full():
+        elif count not in self._doors or number < 1 or number in self._tunnels.open or self._full():
             self._post(number, "reset", 0, b"")
         else:
             ours, theirs = socket.socketpair()
             self._given.append(theirs)
             self._tunnels.enter(number, SocketEnd(ours))
-            self._door(theirs)
+            self._doors[count](theirs)
 
     def _full(self) -> bool:
         self._given = [given for given in self._given if given.fileno() >= 0]

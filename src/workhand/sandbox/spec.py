@@ -1,9 +1,10 @@
 """What a machine is opened with, whatever the backend.
 
-A machine has no network.  If a ``door`` is given its daemon listens on the loopback
-inside, and what connects there comes out at the door as an ordinary socket: the one
-way out of every backend, on the one wire that a backend must provide anyway.  Programs
-inside find it by the usual variables, as they find the authorities that they must trust.
+A machine has no network.  Its daemon listens on the loopback inside where there is a ``door``,
+and what connects there comes out at that door as an ordinary socket: the one way out of every
+backend, on the one wire that a backend must provide anyway.  One door leads to the network, and
+programs inside find it by the usual variables, as they find the authorities that they must trust;
+another leads to what the host does for them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from workhand.sandbox.slots import give
 Door: TypeAlias = Callable[[socket.socket], None]
 """Take over one connection from inside; never waits."""
 
-DOOR_PORT = 3128  # on the loopback inside
+NETWORK_PORT, HOST_PORT = 3128, 3129  # on the loopback inside
 TRUSTED_FILE = "/etc/workhand/trusted.pem"
 TRUSTED_VARIABLES = (
     *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"),
@@ -47,22 +48,21 @@ class MachineSpec:
     root: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     trusted: bytes = b""
-    door: Door | None = None
+    doors: Mapping[int, Door] = field(default_factory=dict)  # by port
     hand_over: Callable[[Path, int], None] = give
 
     @property
     def network(self) -> Literal["none", "guarded"]:
-        return "none" if self.door is None else "guarded"
+        return "guarded" if NETWORK_PORT in self.doors else "none"
 
     def daemon_settings(self, rlimits: Mapping[str, int], *, trusted_file: str = TRUSTED_FILE) -> dict[str, object]:
         """Give what the daemon inside is started with."""
         environment = dict(self.environment)
         if self.trusted:
             environment |= dict.fromkeys(TRUSTED_VARIABLES, trusted_file)
-        if self.door is not None:
-            environment |= _proxy_variables(f"http://127.0.0.1:{DOOR_PORT}")
-        port = DOOR_PORT if self.door is not None else None
-        return {"rlimits": dict(rlimits), "environment": environment, "door_port": port}
+        if NETWORK_PORT in self.doors:
+            environment |= _proxy_variables(f"http://127.0.0.1:{NETWORK_PORT}")
+        return {"rlimits": dict(rlimits), "environment": environment, "ports": sorted(self.doors)}
 
 
 def _proxy_variables(url: str) -> dict[str, str]:

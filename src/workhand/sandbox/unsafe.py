@@ -26,9 +26,9 @@ OPEN_FOLDER = "What is kept for the model lies in the workspace, where commands 
 
 
 async def open_unsafe(spec: MachineSpec) -> DaemonSandbox:
-    """Start the daemon as an ordinary process in the workspace; it has the host's network, and uses no door."""
+    """Start the daemon as an ordinary process in the workspace; it has the host's network, and uses no doors."""
     workspace, limits = real_directory(spec.workspace), spec.limits
-    spec = replace(spec, door=None, trusted=b"")
+    spec = replace(spec, doors={}, trusted=b"")
     async with unwound_on_failure() as resources:
         state = state_directory()
         slot = take_slot(state, preferred_number(spec.session, workspace.stat().st_uid))

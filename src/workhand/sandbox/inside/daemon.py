@@ -51,7 +51,7 @@ def main() -> None:
     os.umask(0o022)
     os.environ.update({"TERM": "dumb", "PAGER": "cat", **settings["environment"]})
     try:
-        Daemon().serve(settings["door_port"])
+        Daemon().serve(settings["ports"])
     finally:
         kill_children()
 
@@ -100,9 +100,9 @@ class Daemon:
         while rest:  # A host that does not read stops us too: that is the bound on what waits.
             rest = rest[os.write(1, rest) :]
 
-    def serve(self, door_port: int | None) -> None:
-        if door_port is not None:
-            self.tunnels.listen(door_port)
+    def serve(self, ports: list[int]) -> None:
+        for port in ports:
+            self.tunnels.listen(port)
         woken, wake = os.pipe()
         for fd in (woken, wake):
             os.set_blocking(fd, False)

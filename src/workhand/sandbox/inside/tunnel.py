@@ -161,23 +161,23 @@ class Tunnels:
 
     def listen(self, port: int) -> None:
         """Open a tunnel for whatever connects to a port of the loopback."""
-        self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", port))
-        self.listener.listen(BACKLOG)
-        self.listener.setblocking(False)
-        self.watch(self.listener.fileno(), self._accept, selectors.EVENT_READ)
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+        self.watch(listener.fileno(), lambda: self._accept(listener, port), selectors.EVENT_READ)
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket, port: int) -> None:
         try:
-            sock, _ = self.listener.accept()
+            sock, _ = listener.accept()
         except OSError:  # It went away while it waited.
             return
         self._forget()
         if len(self.open) >= TUNNELS_MAX:
             return sock.close()
         self.opened += 1
-        self.post(self.opened, "open", 0, b"")
+        self.post(self.opened, "open", port, b"")
         self.open[self.opened] = Tunnel(self.opened, SocketEnd(sock), self.post, self.watch)
         return None
 
