@@ -17,6 +17,7 @@ import pytest
 from tests.sandbox.conftest import Opener
 from workhand.core.ports import Capabilities
 from workhand.errors import SandboxUnavailable
+from workhand.sandbox.bubblewrap import PROGRAMS, open_bubblewrap
 from workhand.sandbox.limits import MIB, SandboxLimits, find_groups
 from workhand.sandbox.probe import Kind, open_sandbox, probe
 from workhand.sandbox.slots import FIRST_UID, SLOTS, group_name, preferred_number, state_directory, try_slot
@@ -246,3 +247,26 @@ async def until_gone(processes: list[int]) -> None:
             return
         await anyio.sleep(0.01)
     pytest.fail(f"Still there: {still_there(processes, [])!r}")
+
+
+async def test_directories_of_the_host_are_shown_read_only_and_links_are_made(
+    tmp_path: Path, require_bubblewrap: None
+) -> None:
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "hello").write_text("#!/bin/sh\necho hello\n")
+    (tmp_path / "tools" / "hello").chmod(0o755)
+    spec = MachineSpec(
+        session="shown",
+        workspace=tmp_path / "workspace",
+        owned=True,
+        shown={"/opt/tools": tmp_path / "tools", "/mnt/data/one": tmp_path / "tools"},
+        links={f"{PROGRAMS}/hello": "/opt/tools/hello"},
+    )
+    async with await open_bubblewrap(spec) as sandbox:
+        said = await sandbox.execute(("hello",), timeout_s=20, output_bytes_max=100)
+        assert said.stdout == b"hello\n"
+        for place in ("/opt/tools/x", "/mnt/data/one/x", f"{PROGRAMS}/x"):
+            with pytest.raises(OSError, match="Read-only"):
+                await sandbox.write(place, b"x")
+    assert sorted(path.name for path in (tmp_path / "tools").iterdir()) == ["hello"]

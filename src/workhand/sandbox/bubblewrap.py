@@ -45,7 +45,8 @@ HOME = "/home/agent"
 KEPT = ".workhand"  # where in the workspace a folder of the host's is shown
 INNER_ID = "1000"
 PACKAGE_PARENT = "/opt/workhand"
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PROGRAMS = f"{PACKAGE_PARENT}/bin"
+PATH = f"{PROGRAMS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 PYTHON_MINOR_MIN = 9
 TRUSTED_BY_DEFAULT = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
@@ -105,7 +106,9 @@ async def open_bubblewrap(spec: MachineSpec) -> DaemonSandbox:
         identity = await to_thread.run_sync(choose_identity, workspace, slot, spec)
         python = find_python(identity.uid)
         rlimits = limit.rlimits(spec.limits, grouped=groups is not None, own_user=True)
-        shown, mounts = _shown(workspace, kept, identity, state)
+        sources = [(workspace, identity.uid if identity.mapped else None)]
+        sources += [(real_directory(each), None) for each in ([kept] if kept else []) + list(spec.shown.values())]
+        shown, mounts = _shown(sources, state)
         with ExitStack() as started:
             files = Files(started)
             inner = daemon_command(python, PACKAGE_PARENT, spec.daemon_settings(rlimits))
@@ -165,17 +168,13 @@ def check_place(place: Path) -> None:
         raise SandboxUnavailable(f"{str(place)!r} is not a directory, and its name is needed; move it away.")
 
 
-def _shown(
-    workspace: Path, kept: Path | None, identity: Identity, state: Path
-) -> tuple[tuple[str, ...], tuple[Mount, ...]]:
-    """Say where bubblewrap finds the workspace and what is kept, and what the launcher must mount for that."""
-    sources = [workspace] if kept is None else [workspace, kept]
+def _shown(sources: list[tuple[Path, int | None]], state: Path) -> tuple[tuple[str, ...], tuple[Mount, ...]]:
+    """Say where bubblewrap finds directories of the host, and what the launcher must mount for that."""
     if os.geteuid() != 0:
-        return tuple(map(str, sources)), ()
-    uids = (identity.uid if identity.mapped else None, None)
+        return tuple(str(source) for source, _ in sources), ()
     mounts = []
-    for source, name, uid in zip(sources, ("workspace", "kept"), uids, strict=False):
-        target = state / name
+    for at, (source, uid) in enumerate(sources):
+        target = state / f"shown-{at}"
         target.mkdir(exist_ok=True)
         target.chmod(0o755)  # The session's user walks here, whatever our umask.
         mounts.append((str(source), str(target), uid))
@@ -218,8 +217,12 @@ class Files:
 
 
 def arguments(files: Files, shown: tuple[str, ...], python: str, spec: MachineSpec) -> list[str]:
-    """Compose bubblewrap's arguments, without the command; ``shown`` is the workspace, and what is kept."""
-    workspace, *kept = shown
+    """Compose bubblewrap's arguments, without the command.
+
+    ``shown`` is where the workspace is, then what is kept if there is that, then what else the machine shows.
+    """
+    workspace, *read_only = shown
+    places = ([f"{HOME}/{KEPT}"] if spec.kept else []) + list(spec.shown)
     limits = spec.limits
     tmp_bytes = min(limits.tmp_bytes, limits.memory_bytes // 4)
     shm_bytes = min(SHM_BYTES, limits.memory_bytes // 8)
@@ -238,7 +241,8 @@ def arguments(files: Files, shown: tuple[str, ...], python: str, spec: MachineSp
         *("--size", str(RUN_BYTES), "--tmpfs", "/run"),
         *_daemon(files),
         *("--bind", workspace, HOME),
-        *(argument for folder in kept for argument in ("--ro-bind", folder, f"{HOME}/{KEPT}")),
+        *(part for folder, place in zip(read_only, places, strict=True) for part in ("--ro-bind", folder, place)),
+        *(part for place, target in spec.links.items() for part in ("--symlink", target, place)),
         *("--remount-ro", "/", "--chdir", HOME),
     ]
 

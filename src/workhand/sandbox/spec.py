@@ -35,7 +35,9 @@ class MachineSpec:
 
     ``owned`` says that the directory was made for the session and may be given to the
     session's own user, which ``hand_over`` does.  ``kept`` is a directory that the machine shows read-only as
-    ``.workhand`` in the workspace.  ``root`` is the root directory of an image; without one
+    ``.workhand`` in the workspace.  ``shown`` are directories that it shows read-only, too, by
+    their path inside, below ``/opt`` or ``/mnt``; others must be able to read what is in them.  ``links``
+    are symbolic links to make there.  ``root`` is the root directory of an image; without one
     the machine has the host's ``/usr``.  ``trusted`` is a PEM bundle of the authorities that
     programs inside trust.
     """
@@ -48,6 +50,8 @@ class MachineSpec:
     root: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     trusted: bytes = b""
+    shown: Mapping[str, Path] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
     doors: Mapping[int, Door] = field(default_factory=dict)  # by port
     hand_over: Callable[[Path, int], None] = give
 
