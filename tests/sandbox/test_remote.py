@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import queue
 import shutil
@@ -34,8 +36,9 @@ from tests.sandbox.test_contract import (  # noqa: F401  # collected here, with 
 from workhand.core.ports import Executed
 from workhand.errors import SandboxError, SandboxLost, SandboxUnavailable
 from workhand.sandbox.client import DaemonSandbox
-from workhand.sandbox.remote import Service, open_e2b
+from workhand.sandbox.remote import Service, open_copy, open_e2b
 from workhand.sandbox.spec import DOOR_PORT, TRUSTED_FILE, MachineSpec
+from workhand.sandbox.transfer import BYTES_MAX, Found, lay, parse, take_away
 
 pytestmark = [
     pytest.mark.anyio,
@@ -66,8 +69,10 @@ def spec(tmp_path: Path) -> MachineSpec:
 
 @pytest.fixture
 async def sandbox(service: Service, spec: MachineSpec) -> AsyncIterator[DaemonSandbox]:
-    async with await open_e2b(spec, service) as sandbox:
-        yield sandbox
+    sandbox = await open_e2b(spec, service)
+    yield sandbox
+    with contextlib.suppress(SandboxError):  # some tests leave none that could give anything back
+        await sandbox.close()
 
 
 async def run(sandbox: DaemonSandbox, script: str) -> Executed:
@@ -79,7 +84,7 @@ async def test_the_machine_is_asked_for_without_internet_on_a_lease(sandbox: Dae
         "templateID": "base",
         "timeout": 300,
         "allow_internet_access": False,
-        "autoPause": False,
+        "autoPause": True,
     }
     given = sandbox.capabilities
     assert (given.backend, given.isolation, given.limits, given.network) == ("e2b", "remote", "rlimits", "none")
@@ -111,14 +116,110 @@ async def test_the_workspace_goes_there_and_comes_back(service: Service, spec: M
     assert {path.lstat().st_uid for path in spec.workspace.rglob("made*")} == {owner}
 
 
-async def test_a_machine_that_cannot_pack_its_workspace_says_so_and_is_removed(
+async def test_only_what_changed_comes_back(service: Service, spec: MachineSpec) -> None:
+    for name in ("changed", "untouched"):
+        (spec.workspace / name).write_text("old")
+    copy = await open_copy(spec, service)
+    async with copy.sandbox as sandbox:
+        (spec.workspace / "untouched").write_text("edited here meanwhile")
+        await run(sandbox, "echo one > changed")
+        await copy.bring_back()
+        assert (spec.workspace / "changed").read_text() == "one\n"
+        await run(sandbox, "touch -r changed time; echo two > changed; touch -r time changed; mkdir changed2")
+        await run(sandbox, "echo two! > changed")
+    assert (spec.workspace / "changed").read_text() == "two!\n" and (spec.workspace / "changed2").is_dir()
+    assert (spec.workspace / "untouched").read_text() == "edited here meanwhile"
+
+
+async def test_a_kind_that_changes_is_what_it_is_there(service: Service, spec: MachineSpec) -> None:
+    for name in ("file-to-dir", "link-to-dir", "dir-to-file/file"):
+        (spec.workspace / name).parent.mkdir(exist_ok=True)
+        (spec.workspace / name).write_text("old")
+    script = (
+        "rm -r *; mkdir file-to-dir link-to-dir; echo in > file-to-dir/x; echo in > link-to-dir/passwd;"
+        "echo file > dir-to-file; mkfifo pipe; touch empty;"
+        "printf 1234567 > exact; chmod 4751 exact; touch -d @1.5 exact"
+    )
+    async with await open_e2b(spec, service) as sandbox:
+        await run(sandbox, script)
+        (spec.workspace / "link-to-dir").unlink()
+        (spec.workspace / "link-to-dir").symlink_to("/etc")  # as an agent may have left it
+    found = {str(path.relative_to(spec.workspace)) for path in spec.workspace.rglob("*")}
+    assert found == {
+        "file-to-dir",
+        "file-to-dir/x",
+        "link-to-dir",
+        "link-to-dir/passwd",
+        "dir-to-file",
+        "exact",
+        "empty",
+    }
+    exact = (spec.workspace / "exact").stat()
+    assert (exact.st_mode & 0o7777, exact.st_size, exact.st_mtime_ns) == (0o751, 7, 1_500_000_000)
+    assert (spec.workspace / "link-to-dir" / "passwd").read_text() == "in\n"
+
+
+@pytest.mark.parametrize("spoiled", ["closed", "one"])
+async def test_what_cannot_come_back_is_said_and_its_machine_is_kept(
+    service: Service, spec: MachineSpec, fake: FakeService, spoiled: str
+) -> None:
+    (spec.workspace / "here").write_text("here")
+    sandbox = await open_e2b(spec, service)
+    await run(sandbox, f"rm here; mkdir closed; echo x > one; echo y > two; chmod 000 {spoiled}")
+    with pytest.raises(SandboxError, match=r"Nothing there is removed\. .* sandbox 'machine0'") as raised:
+        await sandbox.close()
+    assert list(fake.machines) == ["machine0"]
+    names = {path.name for path in spec.workspace.iterdir()}
+    if spoiled == "one":  # All else is here.
+        assert names == {"closed", "two"} and "1 files did not come back" in str(raised.value)
+    else:  # It is not known what there is: nothing has changed here.
+        assert names == {"here"} and "cannot list" in str(raised.value)
+
+
+async def test_a_workspace_that_does_not_arrive_leaves_no_machine(
     service: Service, spec: MachineSpec, fake: FakeService
 ) -> None:
-    sandbox = await open_e2b(spec, service)
-    await run(sandbox, "mkdir closed; chmod 000 closed")
-    with pytest.raises(SandboxError, match="cannot pack"):
-        await sandbox.close()
-    assert fake.machines == {}
+    with (spec.workspace / "sparse").open("wb") as sparse:
+        sparse.truncate(BYTES_MAX + 1)
+    with pytest.raises(SandboxUnavailable, match="move what is not needed"):
+        await open_e2b(spec, service)
+    assert len(fake.made) == 1 and fake.machines == {}
+
+
+def listing(name: str = "a", kind: str = "f", mode: str = "644", size: str = "1", time: str = "1.5") -> str:
+    return "\0".join((name, kind, mode, size, time, "", ""))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *map(listing, ("../a", "/etc/passwd", "a/../b", "a//b", ".", "")),
+        *(listing(mode="rw"), listing(size="many"), listing(time="today"), "a\0f\0", "a\0f"),
+    ],
+)
+def test_a_listing_that_names_no_place_in_a_workspace_is_refused(said: str) -> None:
+    with pytest.raises(SandboxError):
+        parse(listing() + said)
+
+
+def test_a_listing_is_held_to_what_a_file_can_be() -> None:
+    said = listing(mode="6777", size="-1", time="9" * 30) + listing(".workhand/x") + listing("p", "p")
+    assert parse(said) == {"a": Found("f", 0o777, 0, 1 << 62, "")}
+
+
+@pytest.mark.parametrize(("name", "link"), [("link/file", ""), ("link/below/file", ""), ("link/new", "/x")])
+def test_nothing_is_laid_through_a_link(tmp_path: Path, name: str, link: str) -> None:
+    (tmp_path / "outside" / "below").mkdir(parents=True)
+    (tmp_path / "outside" / "file").write_text("outside")
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "link").symlink_to("../outside")
+    top = os.open(tmp_path / "workspace", os.O_RDONLY)
+    take_away(top, "link/file")
+    lay(top, name, Found("l" if link else "f", 0o644, 6, 0, link), io.BytesIO(b"inside"))
+    os.close(top)
+    assert {path.name for path in (tmp_path / "outside").rglob("*")} == {"below", "file"}
+    assert (tmp_path / "outside" / "file").read_text() == "outside"
+    assert os.path.lexists(tmp_path / "workspace" / name) and not (tmp_path / "workspace" / "link").is_symlink()
 
 
 async def test_what_is_kept_arrives_before_the_next_request_and_cannot_be_changed(
@@ -167,20 +268,24 @@ async def test_closing_removes_the_machine(service: Service, spec: MachineSpec, 
 async def test_a_machine_whose_relay_is_killed_is_left_to_its_lease(
     service: Service, spec: MachineSpec, fake: FakeService
 ) -> None:
-    async with await open_e2b(spec, service) as sandbox:
-        os.kill(sandbox.pid, signal.SIGKILL)
-        with pytest.raises(SandboxLost):
-            await run(sandbox, "sleep 100")
+    sandbox = await open_e2b(spec, service)
+    os.kill(sandbox.pid, signal.SIGKILL)
+    with pytest.raises(SandboxLost):
+        await run(sandbox, "sleep 100")
+    with pytest.raises(SandboxError, match="keeps its files: sandbox 'machine0'"):
+        await sandbox.close()
     assert list(fake.machines) == ["machine0"] and fake.made[0].asked["timeout"] == 300
 
 
 async def test_a_machine_that_is_removed_over_there_is_lost(
     service: Service, spec: MachineSpec, fake: FakeService
 ) -> None:
-    async with await open_e2b(spec, service) as sandbox:
-        fake.remove("machine0")
-        with pytest.raises(SandboxLost):
-            await run(sandbox, "sleep 100")
+    sandbox = await open_e2b(spec, service)
+    fake.remove("machine0")
+    with pytest.raises(SandboxLost):
+        await run(sandbox, "sleep 100")
+    with pytest.raises(SandboxError, match="The sandbox is gone"):
+        await sandbox.close()
 
 
 async def test_a_wrong_key_is_refused_and_said_nowhere(service: Service, spec: MachineSpec) -> None:

@@ -46,8 +46,14 @@ def capabilities(
     wire: Wire, backend: Name, isolation: Literal["namespace", "remote"], spec: MachineSpec, notes: tuple[str, ...]
 ) -> Capabilities:
     """Say what a machine gives, with what its relay has found out."""
-    facts = wire.ready.result()[FACTS]
-    return Capabilities(backend, isolation, facts["limits"], spec.network, (*notes, *facts["notes"]))
+    found = facts(wire)
+    return Capabilities(backend, isolation, found["limits"], spec.network, (*notes, *found["notes"]))
+
+
+def facts(wire: Wire) -> dict[str, Any]:
+    """Give what a relay has found out about its machine."""
+    found: dict[str, Any] = wire.ready.result()[FACTS]
+    return found
 
 
 def daemon_files() -> dict[str, str]:

@@ -1,44 +1,39 @@
 """Open a machine at a service that speaks the E2B API: somebody else's computer.
 
-Built to the published API and tested against a service of ours that speaks it; not yet run against E2B's.
+Built to the published API and tested against a service of ours that speaks it; not verified against E2B's.
 
 The machine is a virtual one of the service's, without access to the internet; the door to it goes through this host,
-as everywhere.  Its file system is its own: the workspace is sent when it opens and brought back when it closes, both
-bounded.  What is kept for the model is sent as it comes.
+as everywhere.  Its file system is its own: the workspace is sent when it opens, and what has changed is brought back
+when it closes.  Until that has succeeded the machine owes us something and is not removed: it sleeps
+when its lease ends, and keeps its files.  What is kept for the model is sent as it comes.
 """
 
 from __future__ import annotations
 
-import tempfile
-import zlib
+import asyncio
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, cast
 
-from anyio import to_thread
+import anyio
 
 from workhand.errors import SandboxError, SandboxUnavailable
 from workhand.sandbox import limits as limit
-from workhand.sandbox.bubblewrap import HOME, KEPT, PACKAGE_PARENT, PATH
+from workhand.sandbox.bubblewrap import HOME, INNER_ID, KEPT, PACKAGE_PARENT, PATH
 from workhand.sandbox.client import DaemonSandbox, Wire, daemon_command, real_directory, unwound_on_failure
-from workhand.sandbox.limits import MIB
-from workhand.sandbox.parcel import BYTES_MAX, PACKED_BYTES_MAX, Parcel, pack, unpack
-from workhand.sandbox.relay import capabilities, daemon_files, start_relay
+from workhand.sandbox.relay import capabilities, daemon_files, facts, start_relay
 from workhand.sandbox.spec import TRUSTED_FILE, MachineSpec
+from workhand.sandbox.transfer import Copy
 
-READY_S = 180.0
-TRANSFER_S = 600.0
-PIECE_BYTES = 16 * MIB
-ARCHIVE_BYTES_MAX = 2 * BYTES_MAX  # with what an archive adds to small files
-WORDS_BYTES = 1_000
-INNER_ID = "1000"
+READY_S, REMOVE_S = 180.0, 30.0
+LEASE_S = 300
 KEPT_INSIDE = f"{PACKAGE_PARENT}/kept"
-BACK = "/tmp/workhand-workspace.tar.gz"
-CHANGED = 1  # the status of a tar that saw a file change while it read it
 NOTES = (
+    "This backend has not been verified against E2B's own service.",
     "Everything in the workspace is sent to the service, and whoever runs it can read it.",
-    "Changes come back to this host when the machine closes; they are lost if the machine or this process is killed.",
-    "If this process is killed the machine ends by itself, after five minutes.",
+    "What changed comes back to this host when the machine closes; a file that changed on both sides, as it is there.",
+    "A machine that is lost, or whose changes cannot come back, sleeps and keeps its files until somebody removes it.",
     "That the machine cannot reach the internet is the service's promise.",
 )
 
@@ -73,22 +68,34 @@ class Service:
 
 
 async def open_e2b(spec: MachineSpec, service: Service) -> DaemonSandbox:
-    """Open a machine elsewhere over a copy of the workspace; its system is the template's, whatever ``spec.root``."""
+    """Open a machine elsewhere over a copy of the workspace; its system is the template's, whatever ``spec.root``.
+
+    Closing it raises ``SandboxError`` if what changed there did not come back.
+    """
+    return (await open_copy(spec, service)).sandbox
+
+
+async def open_copy(spec: MachineSpec, service: Service) -> Copy:
+    """Open such a machine for a caller who brings changes back at other times, too."""
     workspace = real_directory(spec.workspace)
     kept = None if spec.kept is None else real_directory(spec.kept)
     if not service.key:
         raise SandboxUnavailable("There is no key for the E2B service; set E2B_API_KEY.")
     async with unwound_on_failure() as resources:
-        parcel = await to_thread.run_sync(pack, workspace, KEPT)
-        wire = await start_relay("e2b", _settings(spec, service, kept), spec, resources, ready_s=READY_S)
+        owed = os.memfd_create("workhand")  # It holds something while the machine holds what is nowhere else.
+        resources.callback(os.close, owed)
+        settings = _settings(spec, service, kept, owed)
+        wire = await start_relay("e2b", settings, spec, resources, ready_s=READY_S, pass_fds=(owed,))
         notes = (*NOTES, *limit.weaknesses(spec.limits, None, own_user=True))
         sandbox = DaemonSandbox(wire, capabilities(wire, "e2b", "remote", spec, notes), resources)
-        await _send(sandbox, parcel)
-        resources.push_async_callback(_bring_back_at_the_end, sandbox, wire, workspace, parcel.names)
-        return sandbox
+        copy = Copy(sandbox, workspace)
+        await copy.send()
+        os.pwrite(owed, b"changes", 0)
+        resources.push_async_callback(_leave, copy, wire, owed)
+        return copy
 
 
-def _settings(spec: MachineSpec, service: Service, kept: Path | None) -> dict[str, Any]:
+def _settings(spec: MachineSpec, service: Service, kept: Path | None, owed: int) -> dict[str, Any]:
     daemon = spec.daemon_settings(limit.rlimits(spec.limits, grouped=False, own_user=True))
     files = {f"{PACKAGE_PARENT}/{name}": text for name, text in daemon_files().items()}
     if spec.trusted:
@@ -100,6 +107,8 @@ def _settings(spec: MachineSpec, service: Service, kept: Path | None) -> dict[st
         "domain": service.domain,
         "machine_url": service.machine_url,
         "template": service.template,
+        "lease_s": LEASE_S,
+        "owed": owed,
         "files": files,
         "kept": kept and str(kept),
         "kept_inside": KEPT_INSIDE,
@@ -107,43 +116,16 @@ def _settings(spec: MachineSpec, service: Service, kept: Path | None) -> dict[st
     }
 
 
-async def _send(sandbox: DaemonSandbox, parcel: Parcel) -> None:
-    argv = ("tar", "-xzf", "-", "--no-same-owner", "-C", HOME)
-    done = await sandbox.execute(argv, stdin=parcel.packed, timeout_s=TRANSFER_S, output_bytes_max=WORDS_BYTES)
-    if done.exit_code != 0:
-        raise SandboxUnavailable(f"The workspace did not arrive at the remote machine: {done.stderr.decode()!r}.")
-
-
-async def _bring_back_at_the_end(sandbox: DaemonSandbox, wire: Wire, workspace: Path, sent: frozenset[str]) -> None:
-    if wire.reason is None:  # Else it is lost, and who used it knows.
-        await bring_back(sandbox, workspace, sent)
-
-
-async def bring_back(sandbox: DaemonSandbox, workspace: Path, sent: frozenset[str]) -> None:
-    """Make the workspace here what it is there; ``sent`` names what may be taken away here if it is gone there.
-
-    Raises ``SandboxError`` if it cannot be, or is too large.
-    """
-    argv = ("tar", "-czf", BACK, f"--exclude=./{KEPT}", "-C", HOME, ".")
-    done = await sandbox.execute(argv, timeout_s=TRANSFER_S, output_bytes_max=WORDS_BYTES)
-    found = await sandbox.status(BACK)
-    if done.exit_code not in (0, CHANGED) or found is None:
-        raise SandboxError(f"The remote machine cannot pack its workspace: {done.stderr.decode(errors='replace')!r}.")
-    if found.bytes > PACKED_BYTES_MAX:
-        raise SandboxError(f"The remote workspace is {found.bytes:,} bytes packed, over {PACKED_BYTES_MAX:,}.")
-    with tempfile.TemporaryFile() as archived:
-        await _fetch(sandbox, archived, found.bytes)
-        archived.seek(0)
-        await to_thread.run_sync(unpack, archived, workspace, KEPT, sent)
-
-
-async def _fetch(sandbox: DaemonSandbox, archived: IO[bytes], packed_bytes: int) -> None:
-    """Read the packed workspace in pieces, and write it without its packing."""
-    packing = zlib.decompressobj(wbits=31)
-    for offset in range(0, packed_bytes, PIECE_BYTES):
-        piece = await sandbox.read(BACK, offset=offset, bytes_max=PIECE_BYTES)
-        while piece and archived.tell() <= ARCHIVE_BYTES_MAX:
-            archived.write(packing.decompress(piece, PIECE_BYTES))
-            piece = packing.unconsumed_tail
-        if archived.tell() > ARCHIVE_BYTES_MAX:
-            raise SandboxError(f"The remote workspace has more than {ARCHIVE_BYTES_MAX:,} bytes; leave less in it.")
+async def _leave(copy: Copy, wire: Wire, owed: int) -> None:
+    """Bring back what has changed, and only then let the machine be removed."""
+    try:
+        if wire.reason is not None:
+            raise wire.lost()
+        await copy.bring_back()
+    except (OSError, SandboxError) as error:
+        where = f"It sleeps within {LEASE_S // 60} minutes and keeps its files: {facts(wire)['name']}"
+        raise SandboxError(f"{error} Nothing there is removed. {where}.") from error
+    os.ftruncate(owed, 0)
+    cast(asyncio.WriteTransport, wire.transport.get_pipe_transport(0)).close()
+    with anyio.move_on_after(REMOVE_S):  # Longer than a process is usually given to end: removing is a request.
+        await wire.exited.wait()

@@ -3,7 +3,8 @@
 Its API is plain HTTP and JSON, and its way to run programs is Connect, whose streams are messages with five bytes in
 front of each; so no client library is needed, and the one there is would turn what a program writes into text.
 
-The machine is on a lease that we renew: if we are killed it ends by itself.  The daemon runs as a user that
+The machine is on a lease that we renew, and sleeps with its files when nobody does.  We remove it at the end,
+unless the host has said that it still owes something: then it is left to its lease.  The daemon runs as a user that
 cannot become root, for what root inside holds fixed: the daemon's own files, and what is kept for the model.
 What comes into that folder here is sent before the next request is.
 """
@@ -27,7 +28,7 @@ from workhand.sandbox.relays.splice import settings, splice
 
 REQUEST_S, CREATE_S = 30.0, 120.0
 PING_S, SILENCE_S = 50, 150.0  # how often the service says that a stream is alive, and how long we believe it without
-LEASE_S, RENEW_S = 300, 60.0
+RENEW_S = 60.0
 UPLOAD_BYTES = 8 << 20  # in one request, or one file
 MESSAGE_BYTES_MAX = 16 << 20
 WORDS_MAX = 300
@@ -49,8 +50,9 @@ class Machine:
 
     def make(self) -> None:
         """Make the sandbox, and start to renew its lease."""
-        asked = {"templateID": self.wanted["template"], "timeout": LEASE_S, "allow_internet_access": False}
-        made = said(self.api.post("/v2/sandboxes", json={**asked, "autoPause": False}, timeout=CREATE_S)).json()
+        asked = {"templateID": self.wanted["template"], "timeout": self.wanted["lease_s"]}
+        asked |= {"allow_internet_access": False, "autoPause": True}
+        made = said(self.api.post("/v2/sandboxes", json=asked, timeout=CREATE_S)).json()
         self.identity = str(made["sandboxID"])
         threading.Thread(target=self._renew, daemon=True).start()
         if not made.get("envdAccessToken"):
@@ -70,14 +72,14 @@ class Machine:
     def _renew(self) -> None:
         while not self.ended.wait(RENEW_S):
             try:
-                said(self.api.post(f"/sandboxes/{self.identity}/timeout", json={"timeout": LEASE_S}))
+                said(self.api.post(f"/sandboxes/{self.identity}/timeout", json={"timeout": self.wanted["lease_s"]}))
             except httpx2.HTTPError:
                 continue  # The lease outlasts several that fail; a machine that is gone ends its stream.
 
     def end(self) -> None:
-        """Remove the sandbox."""
+        """Remove the sandbox, if it owes nothing."""
         self.ended.set()
-        if self.identity is not None:
+        if self.identity is not None and not os.fstat(self.wanted["owed"]).st_size:
             answer = self.api.delete(f"/sandboxes/{self.identity}")
             if answer.status_code != httpx2.codes.NOT_FOUND:
                 said(answer)
@@ -160,7 +162,8 @@ class Machine:
         self.refresh()
         self.events = self.start()
         self.pid = int(next(self.events)["start"]["pid"])
-        splice(self, {"limits": "rlimits", "notes": [f"It is sandbox {self.identity!r} of {self.wanted['url']}."]})
+        name = f"sandbox {self.identity!r} of {self.wanted['url']}"
+        splice(self, {"limits": "rlimits", "name": name, "notes": [f"It is {name}."]})
 
 
 def said(answer: httpx2.Response) -> httpx2.Response:
