@@ -94,6 +94,7 @@ class Service(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # an answer is written in two parts; the second must not wait for the first
     server: Service
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -126,9 +127,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _chunks(self) -> bytes:
         found = b""
-        while self.headers.get("Transfer-Encoding") == "chunked" and (size := int(self.rfile.readline(), 16)):
+        size = 1 if self.headers.get("Transfer-Encoding") == "chunked" else 0
+        while size:
+            size = int(self.rfile.readline(), 16)
             found += self.rfile.read(size)
-            self.rfile.readline()
+            self.rfile.readline()  # also after the last one, which is empty
         return found
 
     def _allowed(self) -> bool:

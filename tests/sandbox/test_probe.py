@@ -8,6 +8,7 @@ import pytest
 
 from workhand.core.ports import Capabilities
 from workhand.sandbox.probe import explain, probe
+from workhand.sandbox.tiers import TIERS, kinds_for
 
 NO_NAMESPACE = "bwrap: No permissions to create new namespace"
 
@@ -44,3 +45,14 @@ async def test_the_unsafe_kind_says_that_it_isolates_nothing() -> None:
     found = await probe("unsafe")
     assert isinstance(found, Capabilities)
     assert (found.backend, found.isolation, found.network) == ("unsafe", "none", "host")
+
+
+@pytest.mark.anyio
+async def test_a_machine_elsewhere_needs_a_key() -> None:
+    assert await probe("e2b") == "There is no key for the E2B service; set E2B_API_KEY."
+
+
+def test_no_isolation_that_is_asked_for_gives_a_machine_elsewhere() -> None:
+    given = {least: kinds_for(least) for least in ("none", *(isolation for isolation, _ in TIERS))}
+    assert given["namespace"][:2] == ("bubblewrap", "docker")
+    assert not any("e2b" in kinds for kinds in given.values())

@@ -6,9 +6,12 @@ import contextlib
 import io
 import os
 import queue
+import select
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,18 +22,12 @@ import pytest
 from tests.sandbox.fake_e2b import KEY
 from tests.sandbox.fake_e2b import Service as FakeService
 from tests.sandbox.test_contract import (  # noqa: F401  # collected here, with the sandbox of this module
-    test_a_child_that_keeps_the_pipes_open_does_not_hold_the_answer,
     test_a_closed_sandbox_is_lost_and_can_be_closed_again,
-    test_a_command_that_reads_gets_what_is_typed,
-    test_a_missing_program_is_an_error_with_its_name,
     test_a_program_gives_both_streams_and_its_status,
-    test_a_shell_command_is_shown_live,
     test_a_shell_keeps_directory_variables_functions_and_jobs,
     test_after_the_sandbox_is_killed_every_call_says_that_it_is_lost,
     test_binary_content_passes_through_a_program_unchanged,
-    test_cancelling_an_execution_kills_it,
     test_files_come_back_byte_for_byte,
-    test_programs_run_side_by_side,
     test_the_environment_of_the_host_does_not_come_along,
 )
 from workhand.core.ports import Executed
@@ -275,6 +272,36 @@ async def test_a_machine_whose_relay_is_killed_is_left_to_its_lease(
     with pytest.raises(SandboxError, match="keeps its files: sandbox 'machine0'"):
         await sandbox.close()
     assert list(fake.machines) == ["machine0"] and fake.made[0].asked["timeout"] == 300
+
+
+OPENED_BY_A_HOST = """
+import asyncio, sys
+from pathlib import Path
+from workhand.sandbox.remote import Service, open_e2b
+from workhand.sandbox.spec import MachineSpec
+
+async def main():
+    url, workspace, key = sys.argv[1], Path(sys.argv[2]), sys.stdin.readline().strip()
+    spec = MachineSpec(session="host", workspace=workspace, owned=True)
+    sandbox = await open_e2b(spec, Service(key=key, url=url, machine_url=url))
+    print(sandbox.pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def test_a_machine_whose_host_process_is_killed_is_left_to_its_lease(spec: MachineSpec, fake: FakeService) -> None:
+    argv = (sys.executable, "-c", OPENED_BY_A_HOST, fake.url, str(spec.workspace))
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as host:
+        assert host.stdin is not None and host.stdout is not None
+        host.stdin.write(KEY + "\n")
+        host.stdin.flush()
+        relay = os.pidfd_open(int(host.stdout.readline()))
+        host.kill()
+    assert select.select([relay], [], [], 20) == ([relay], [], [])  # the relay ends by itself
+    os.close(relay)
+    assert list(fake.machines) == ["machine0"]
 
 
 async def test_a_machine_that_is_removed_over_there_is_lost(

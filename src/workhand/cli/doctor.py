@@ -34,7 +34,9 @@ def doctor_command(as_json: bool) -> None:
 
 async def _diagnose(settings: Settings) -> list[tuple[str, bool, str]]:
     findings = [("python", sys.version_info >= (3, 11), platform.python_version())]
-    findings += [finding for isolation, kinds in TIERS for kind in kinds for finding in await _tier(isolation, kind)]
+    for isolation, kinds in TIERS:
+        for kind in kinds:
+            findings += await _tier(isolation, kind, needed=isolation == "namespace" and kind == kinds[0])
     findings.append(_program("rg", "ripgrep", "file_find falls back to grep and find"))
     findings.append(await _database(settings))
     free = shutil.disk_usage(settings.home if settings.home.is_dir() else Path.home()).free
@@ -46,10 +48,9 @@ async def _diagnose(settings: Settings) -> list[tuple[str, bool, str]]:
     return findings
 
 
-async def _tier(isolation: Isolation, kind: Kind) -> list[tuple[str, bool, str]]:
-    """Try a kind of machine; only the least that is wanted by default must be there."""
+async def _tier(isolation: Isolation, kind: Kind, *, needed: bool) -> list[tuple[str, bool, str]]:
+    """Try a kind of machine; only the one that is opened by default must be there."""
     found = await probe(kind)
-    needed = isolation == "namespace"
     if isinstance(found, str):
         return [(isolation, not needed, f"not here: {found}")]
     said = f"{found.backend}, limits by {found.limits}"

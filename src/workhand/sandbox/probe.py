@@ -15,11 +15,13 @@ from workhand.core.ports import Capabilities
 from workhand.errors import SandboxError, SandboxUnavailable
 from workhand.sandbox.bubblewrap import open_bubblewrap
 from workhand.sandbox.client import DaemonSandbox
+from workhand.sandbox.docker import open_docker
 from workhand.sandbox.limits import SandboxLimits
+from workhand.sandbox.remote import Service, open_e2b
 from workhand.sandbox.spec import MachineSpec
 from workhand.sandbox.unsafe import open_unsafe
 
-Kind: TypeAlias = Literal["bubblewrap", "unsafe"]
+Kind: TypeAlias = Literal["bubblewrap", "docker", "e2b", "unsafe"]
 DEFAULT_LIMITS = SandboxLimits()
 
 SWITCHES = (  # a kernel setting, the value with which user namespaces are off, the value that helps
@@ -31,10 +33,10 @@ NAMESPACE_WORDS = ("namespace", "uid map", "loopback", "RTM_NEWADDR")
 CONTAINER_OPTIONS = "--security-opt seccomp=unconfined --security-opt apparmor=unconfined"
 
 
-async def open_sandbox(kind: Kind, spec: MachineSpec) -> DaemonSandbox:
+async def open_sandbox(kind: Kind, spec: MachineSpec, service: Service | None = None) -> DaemonSandbox:
     """Open a sandbox of a kind; the result is an async context manager whose ``close`` ends everything.
 
-    Raises ``SandboxUnavailable`` with a remedy.
+    ``service`` is where a machine that is not on this host is asked for.  Raises ``SandboxUnavailable`` with a remedy.
     """
     match kind:
         case "bubblewrap":
@@ -42,27 +44,33 @@ async def open_sandbox(kind: Kind, spec: MachineSpec) -> DaemonSandbox:
                 return await open_bubblewrap(spec)
             except SandboxUnavailable as error:
                 raise SandboxUnavailable(explain(str(error))) from error
+        case "docker":
+            return await open_docker(spec)
+        case "e2b":
+            return await open_e2b(spec, service or Service(key=""))
         case "unsafe":
             return await open_unsafe(spec)
         case _:
             assert_never(kind)
 
 
-async def probe(kind: Kind, *, limits: SandboxLimits = DEFAULT_LIMITS, timeout_s: float = 20.0) -> Capabilities | str:
+async def probe(
+    kind: Kind, *, limits: SandboxLimits = DEFAULT_LIMITS, timeout_s: float = 20.0, service: Service | None = None
+) -> Capabilities | str:
     """Open a sandbox and run a command in it: what it really gives, or one sentence why not and what to do."""
     try:
         with tempfile.TemporaryDirectory(prefix="workhand-probe-", ignore_cleanup_errors=True) as workspace:
             async with asyncio.timeout(timeout_s):
-                return await _try(kind, Path(workspace), limits)
+                return await _try(kind, Path(workspace), limits, service)
     except TimeoutError:
         return f"A sandbox did not open and run a command within {timeout_s:g} s; the machine may be overloaded."
     except SandboxError as error:
         return str(error)
 
 
-async def _try(kind: Kind, workspace: Path, limits: SandboxLimits) -> Capabilities | str:
+async def _try(kind: Kind, workspace: Path, limits: SandboxLimits, service: Service | None) -> Capabilities | str:
     spec = MachineSpec(session="probe", workspace=workspace, owned=True, limits=limits)
-    async with await open_sandbox(kind, spec) as sandbox:
+    async with await open_sandbox(kind, spec, service) as sandbox:
         done = await sandbox.execute(("true",), timeout_s=10, output_bytes_max=1_000)
         if done.exit_code != 0:
             return f"A sandbox opened, but `true` ended with {done.exit_code!r} in it; please report this as a bug."

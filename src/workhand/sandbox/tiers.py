@@ -18,11 +18,15 @@ from workhand.sandbox.probe import Kind, open_sandbox
 from workhand.sandbox.spec import MachineSpec
 
 TIERS: tuple[tuple[Isolation, tuple[Kind, ...]], ...] = (
-    ("namespace", ("bubblewrap",)),
+    ("namespace", ("bubblewrap", "docker")),
     ("kernel", ()),
     ("vm", ()),
 )
-"""What gives how much, the weakest first.  ``none`` is not among them: only who asks for nothing gets nothing."""
+"""What gives how much, the weakest first.
+
+``none`` is not among them: only who asks for nothing gets nothing.  Nor is a machine elsewhere, however strong: it
+is somebody else's computer, and the workspace goes there, so only who names it gets it.
+"""
 
 
 def kinds_for(least: Isolation) -> tuple[Kind, ...]:
