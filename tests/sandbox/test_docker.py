@@ -188,9 +188,12 @@ async def test_an_engine_that_cannot_hold_a_machine_is_refused(
 
 
 async def test_what_is_missing_is_named_with_what_brings_it(engine: Engine, spec: MachineSpec, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / "left"))
     table = {
         backend.Engine(url=engine.url, image="none:1"): "`docker pull none:1`",
-        backend.Engine(url=f"unix://{tmp_path}/nothing"): "is it running",
+        backend.Engine(url=f"unix://{tmp_path}/nothing"): "`apt-get install docker.io`",
+        backend.Engine(url=f"unix://{tmp_path}/left"): "is it running",
         backend.Engine(url="tcp://127.0.0.1:1"): "give a unix:// address",
     }
     for wanted, words in table.items():

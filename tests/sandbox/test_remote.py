@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import queue
 import select
@@ -212,7 +211,7 @@ def test_nothing_is_laid_through_a_link(tmp_path: Path, name: str, link: str) ->
     (tmp_path / "workspace" / "link").symlink_to("../outside")
     top = os.open(tmp_path / "workspace", os.O_RDONLY)
     take_away(top, "link/file")
-    lay(top, name, Found("l" if link else "f", 0o644, 6, 0, link), io.BytesIO(b"inside"))
+    lay(top, name, Found("l" if link else "f", 0o644, 6, 0, link), b"inside")
     os.close(top)
     assert {path.name for path in (tmp_path / "outside").rglob("*")} == {"below", "file"}
     assert (tmp_path / "outside" / "file").read_text() == "outside"

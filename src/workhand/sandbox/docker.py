@@ -1,6 +1,6 @@
 """Open a machine in a container of a Docker engine on this host.
 
-Built to the engine's published API and tested against an engine of ours that speaks it; not yet run against
+Built to the engine's published API and tested against an engine of ours that speaks it; not verified against
 Docker's own.
 
 The engine keeps the container apart: no network, no capabilities, no new privileges, a read-only root, sized
@@ -37,7 +37,9 @@ from workhand.sandbox.spec import TRUSTED_FILE, MachineSpec
 
 READY_S = 60.0
 NANO = 1_000_000_000
+SCHEME = "unix://"
 NOTES = (
+    "This backend has not been verified against Docker's own engine.",
     "The kernel is shared with the host: a kernel bug is a way out.",
     "System calls are filtered by the engine's own profile, which allows more than ours.",
     "The engine is root on this host: a bug in it is a way out.",
@@ -58,10 +60,7 @@ async def open_docker(spec: MachineSpec, engine: Engine | None = None) -> Daemon
     Started as root, a workspace that we own is given to the session's user.  Nothing is downloaded.
     """
     engine = engine or Engine()
-    if not engine.url.startswith("unix://"):
-        raise SandboxUnavailable(
-            f"The Docker engine at {engine.url!r} cannot mount a workspace of this host; give a unix:// address."
-        )
+    _check_address(engine.url)
     workspace = real_directory(spec.workspace)
     kept = None if spec.kept is None else real_directory(spec.kept)
     async with unwound_on_failure() as resources:
@@ -77,6 +76,15 @@ async def open_docker(spec: MachineSpec, engine: Engine | None = None) -> Daemon
         sandbox = DaemonSandbox(wire, capabilities(wire, "docker", "namespace", spec, NOTES), resources)
         await _check_workspace(sandbox, workspace, f".workhand-{slot.number}")
         return sandbox
+
+
+def _check_address(url: str) -> None:
+    if not url.startswith(SCHEME):
+        raise SandboxUnavailable(
+            f"The Docker engine at {url!r} cannot mount a workspace of this host; give a unix:// address."
+        )
+    if not Path(url.removeprefix(SCHEME)).is_socket():
+        raise SandboxUnavailable(f"There is no Docker engine at {url!r}; `apt-get install docker.io` brings one.")
 
 
 def _make_place(place: Path, identity: Identity) -> None:

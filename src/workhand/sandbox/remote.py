@@ -122,7 +122,7 @@ async def _leave(copy: Copy, wire: Wire, owed: int) -> None:
         if wire.reason is not None:
             raise wire.lost()
         await copy.bring_back()
-    except (OSError, SandboxError) as error:
+    except SandboxError as error:
         where = f"It sleeps within {LEASE_S // 60} minutes and keeps its files: {facts(wire)['name']}"
         raise SandboxError(f"{error} Nothing there is removed. {where}.") from error
     os.ftruncate(owed, 0)

@@ -19,8 +19,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from tempfile import SpooledTemporaryFile
-from typing import IO
 
 import anyio
 from anyio import to_thread
@@ -31,9 +29,9 @@ from workhand.sandbox.client import DaemonSandbox
 from workhand.sandbox.limits import MIB
 
 TRANSFER_S = 600.0
-BYTES_MAX, PACKED_BYTES_MAX, LISTING_BYTES_MAX = 1_024 * MIB, 128 * MIB, 64 * MIB
+BYTES_MAX = 240 * MIB  # in each direction, and in memory: what fits in a frame
+LISTING_BYTES_MAX = 64 * MIB
 FILES_MAX = 200_000
-PIECE_BYTES = 4 * MIB
 CARRIERS = 16  # files under way at once: each waits for a machine that is far away
 WORDS_BYTES = 1_000
 FIELDS = 6
@@ -89,6 +87,8 @@ class Copy:
                 await self._take(changed, [name for name in self.known if name not in found])
         except TimeoutError:
             raise SandboxError(f"What changed at the remote machine did not come within {TRANSFER_S:g} s.") from None
+        except OSError as error:
+            raise SandboxError(f"What changed at the remote machine cannot be laid out here: {error}.") from error
 
     async def _list(self) -> dict[str, Found]:
         done = await self.sandbox.execute(LIST, timeout_s=TRANSFER_S, output_bytes_max=LISTING_BYTES_MAX)
@@ -107,22 +107,20 @@ class Copy:
         async def carry() -> None:
             for name, each in waiting:
                 try:
-                    with SpooledTemporaryFile(max_size=PIECE_BYTES) as content:
-                        for offset in range(0, each.bytes, PIECE_BYTES):
-                            size = min(PIECE_BYTES, each.bytes - offset)
-                            piece = await self.sandbox.read(f"{HOME}/{name}", offset=offset, bytes_max=size)
-                            await to_thread.run_sync(content.write, piece[:size])
-                        content.seek(0)
-                        await to_thread.run_sync(lay, top, name, each, content)
+                    content = await self.sandbox.read(f"{HOME}/{name}", bytes_max=each.bytes)
+                    await to_thread.run_sync(lay, top, name, each, content[: each.bytes])
                     self.known[name] = each
                 except (OSError, SandboxError) as error:
                     failed.append(f"{name!r}: {error}")
 
-        with opened(os.open(self.workspace, OPEN_DIRECTORY)) as top:
+        top = os.open(self.workspace, OPEN_DIRECTORY)
+        try:
             await to_thread.run_sync(prepare, top, changed, gone)
             async with anyio.create_task_group() as group:
                 for _ in range(CARRIERS):
                     group.start_soon(carry)
+        finally:
+            os.close(top)
         if failed:
             raise SandboxError(f"{len(failed)} files did not come back from the remote machine, the first {failed[0]}.")
         self.known = {name: each for name, each in {**self.known, **changed}.items() if name not in gone}
@@ -137,11 +135,10 @@ def pack(workspace: Path) -> bytes:
         if entry.name == f"./{KEPT}":
             return None
         held, count = held + entry.size, count + 1
-        if held > BYTES_MAX or count > FILES_MAX or packed.tell() > PACKED_BYTES_MAX:
-            limits = f"{BYTES_MAX // MIB} MiB ({PACKED_BYTES_MAX // MIB} packed) and {FILES_MAX:,} files"
+        if held > BYTES_MAX or count > FILES_MAX:
             raise SandboxUnavailable(
-                f"The workspace {str(workspace)!r} is more than the {limits} that are sent to a remote machine; "
-                "move what is not needed out of it."
+                f"The workspace {str(workspace)!r} is more than the {BYTES_MAX:,} bytes or {FILES_MAX:,} files "
+                "that are sent to a remote machine; move what is not needed out of it."
             )
         return entry
 
@@ -149,7 +146,7 @@ def pack(workspace: Path) -> bytes:
         with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=1) as archive:
             archive.add(workspace, ".", filter=counted)
     except OSError as error:
-        raise SandboxUnavailable(f"The workspace cannot be sent: {error.filename!r}: {error.strerror}.") from error
+        raise SandboxUnavailable(f"The workspace {str(workspace)!r} cannot be sent: {error}.") from error
     return packed.getvalue()
 
 
@@ -179,10 +176,10 @@ def prepare(top: int, changed: dict[str, Found], gone: list[str]) -> None:
         take_away(top, name)
     for name, found in changed.items():
         if found.kind != "f":
-            lay(top, name, found, io.BytesIO())
+            lay(top, name, found, b"")
 
 
-def lay(top: int, name: str, found: Found, content: IO[bytes]) -> None:
+def lay(top: int, name: str, found: Found, content: bytes) -> None:
     """Put what was found in its place, whatever is there; what is in a directory stays in it."""
     *above, last = name.split("/")
     if found.kind == "d":
@@ -197,7 +194,7 @@ def lay(top: int, name: str, found: Found, content: IO[bytes]) -> None:
                 os.symlink(found.link, part, dir_fd=folder)
             else:
                 with open(os.open(part, MAKE_FILE, 0o600, dir_fd=folder), "wb") as file:
-                    shutil.copyfileobj(content, file)
+                    file.write(content)
                     os.fchmod(file.fileno(), found.mode)
             give(folder, part, top)
             os.utime(part, ns=(found.modified_ns, found.modified_ns), dir_fd=folder, follow_symlinks=False)
@@ -220,14 +217,6 @@ def take_away(top: int, name: str) -> None:
     except OSError as error:
         if error.errno not in (*NO_DIRECTORY, errno.ENOTEMPTY):
             raise
-
-
-@contextmanager
-def opened(descriptor: int) -> Iterator[int]:
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
