@@ -112,6 +112,9 @@ class Container:
     def kill(self) -> None:
         if self.process is not None:
             self.process.kill()
+            with contextlib.suppress(OSError):  # What runs as another user outlives bubblewrap, but not its input.
+                if self.client is not None:
+                    self.client.shutdown(socket.SHUT_RDWR)
             self.over.wait()
         self.over.set()
 
@@ -125,6 +128,7 @@ class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.containers: dict[str, Container] = {}
         self.made: list[dict[str, Any]] = []  # every request for a container
         self.info: dict[str, Any] = dict(INFO)
+        self.broken = False  # it makes containers, and cannot start them
         self.moved: dict[str, str] = {}  # what this engine sees in the place of our directories
         super().__init__(str(directory / "docker.sock"), Handler)
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
@@ -241,10 +245,13 @@ class Handler(BaseHTTPRequestHandler):
         container.over.wait()
 
     def _post_containers_id_start(self, container: Container) -> None:
+        if self.server.broken:
+            return self._answer(500, {"message": "cannot start it"})
         container.start()
         self._answer(204)
         if container.wanted["HostConfig"]["AutoRemove"]:
             threading.Thread(target=self._remove_ended, args=(container,), daemon=True).start()
+        return None
 
     def _remove_ended(self, container: Container) -> None:
         container.over.wait()

@@ -111,6 +111,7 @@ async def test_it_runs_in_the_workspace_with_a_read_only_system_and_no_network(
 async def test_what_is_kept_is_shown_and_cannot_be_changed(engine: Engine, spec: MachineSpec, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
+    kept.chmod(0o777)
     async with await backend.open_docker(replace(spec, kept=kept), backend.Engine(url=engine.url)) as sandbox:
         (kept / "late").write_text("late")
         assert await sandbox.read(".workhand/late", bytes_max=10) == b"late"
@@ -146,6 +147,13 @@ async def test_closing_removes_the_container(engine: Engine, spec: MachineSpec) 
         await sandbox.shell_run("main", "sleep 1000 &", timeout_s=10, output_bytes_max=10)
         assert len(engine.containers) == 1
     assert engine.containers == {}
+
+
+async def test_a_container_that_cannot_be_started_is_removed(engine: Engine, spec: MachineSpec) -> None:
+    engine.broken = True
+    with pytest.raises(SandboxUnavailable, match="cannot start it"):
+        await backend.open_docker(spec, backend.Engine(url=engine.url))
+    assert (len(engine.made), engine.containers) == (1, {})
 
 
 async def test_a_container_ends_when_its_relay_is_killed(engine: Engine, spec: MachineSpec) -> None:

@@ -128,8 +128,8 @@ async def test_only_what_changed_comes_back(service: Service, spec: MachineSpec)
 
 
 async def test_a_kind_that_changes_is_what_it_is_there(service: Service, spec: MachineSpec) -> None:
-    for name in ("file-to-dir", "link-to-dir", "dir-to-file/file"):
-        (spec.workspace / name).parent.mkdir(exist_ok=True)
+    for name in ("file-to-dir", "link-to-dir", "dir-to-file/file", "gone/deep/file"):
+        (spec.workspace / name).parent.mkdir(parents=True, exist_ok=True)
         (spec.workspace / name).write_text("old")
     script = (
         "rm -r *; mkdir file-to-dir link-to-dir; echo in > file-to-dir/x; echo in > link-to-dir/passwd;"
@@ -210,7 +210,9 @@ def test_nothing_is_laid_through_a_link(tmp_path: Path, name: str, link: str) ->
     (tmp_path / "workspace").mkdir()
     (tmp_path / "workspace" / "link").symlink_to("../outside")
     top = os.open(tmp_path / "workspace", os.O_RDONLY)
-    take_away(top, "link/file")
+    for gone in ("link/file", "nothing/file"):
+        take_away(top, gone)
+    assert os.listdir(top) == ["link"] and os.readlink("link", dir_fd=top) == "../outside"
     lay(top, name, Found("l" if link else "f", 0o644, 6, 0, link), b"inside")
     os.close(top)
     assert {path.name for path in (tmp_path / "outside").rglob("*")} == {"below", "file"}

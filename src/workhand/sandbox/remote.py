@@ -44,7 +44,6 @@ chown {INNER_ID}:{INNER_ID} {HOME}
 if [ "$1" = kept ]; then
   mkdir -p {HOME}/{KEPT}
   mount --bind {KEPT_INSIDE} {HOME}/{KEPT}
-  mount -o remount,bind,ro {HOME}/{KEPT}
 fi
 shift
 cd {HOME}
