@@ -36,7 +36,7 @@ from workhand.errors import SandboxUnavailable
 from workhand.sandbox import docker as backend
 from workhand.sandbox.client import DaemonSandbox
 from workhand.sandbox.limits import SandboxLimits
-from workhand.sandbox.spec import DOOR_PORT, TRUSTED_FILE, MachineSpec
+from workhand.sandbox.spec import NETWORK_PORT, TRUSTED_FILE, MachineSpec
 
 pytest.importorskip("docker", reason="Docker's client is not installed")
 pytestmark = [
@@ -129,10 +129,10 @@ async def test_connections_from_inside_come_out_at_the_door(engine: Engine, spec
             assert visitor.recv(9) == b"ping"
             visitor.sendall(b"pong")
 
-    spec = replace(spec, door=given.put, trusted=b"PEM")
+    spec = replace(spec, doors={NETWORK_PORT: given.put}, trusted=b"PEM")
     async with await backend.open_docker(spec, backend.Engine(url=engine.url)) as sandbox:
         script = (
-            f"import os, socket; s = socket.create_connection(('127.0.0.1', {DOOR_PORT})); s.sendall(b'ping');"
+            f"import os, socket; s = socket.create_connection(('127.0.0.1', {NETWORK_PORT})); s.sendall(b'ping');"
             "print(s.recv(9).decode(), os.environ['SSL_CERT_FILE'])"
         )
         async with anyio.create_task_group() as group:

@@ -33,7 +33,7 @@ from workhand.core.ports import Executed
 from workhand.errors import SandboxError, SandboxLost, SandboxUnavailable
 from workhand.sandbox.client import DaemonSandbox
 from workhand.sandbox.remote import Service, open_copy, open_e2b
-from workhand.sandbox.spec import DOOR_PORT, TRUSTED_FILE, MachineSpec
+from workhand.sandbox.spec import NETWORK_PORT, TRUSTED_FILE, MachineSpec
 from workhand.sandbox.transfer import BYTES_MAX, Found, lay, parse, take_away
 
 pytestmark = [
@@ -244,9 +244,9 @@ async def test_connections_from_inside_come_out_at_the_door(service: Service, sp
             assert visitor.recv(9) == b"ping"
             visitor.sendall(b"pong")
 
-    async with await open_e2b(replace(spec, door=given.put, trusted=b"PEM"), service) as sandbox:
+    async with await open_e2b(replace(spec, doors={NETWORK_PORT: given.put}, trusted=b"PEM"), service) as sandbox:
         script = (
-            f"import os, socket; s = socket.create_connection(('127.0.0.1', {DOOR_PORT})); s.sendall(b'ping');"
+            f"import os, socket; s = socket.create_connection(('127.0.0.1', {NETWORK_PORT})); s.sendall(b'ping');"
             "print(s.recv(9).decode(), os.environ['SSL_CERT_FILE'])"
         )
         async with anyio.create_task_group() as group:

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 
 def saver(settings: Settings, place: Place) -> Save | None:
-    """Give what keeps the workspace of a session as it is; none if the person wants nothing kept."""
-    return partial(save, settings, place) if settings.snapshot_bytes_max > 0 else None
+    """Give what keeps the workspace of a session as it is; none if the person wants nothing kept, or it is not here."""
+    here = settings.snapshot_bytes_max > 0 and not settings.elsewhere
+    return partial(save, settings, place) if here else None
 
 
 async def save(settings: Settings, place: Place, snapshots: tuple[str, ...]) -> FilesSaved | FilesNotSaved:

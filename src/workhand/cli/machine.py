@@ -162,16 +162,15 @@ async def _probe(isolation: Isolation) -> Capabilities:
 
 async def _exec(settings: Settings, guard: Guard, wanted: Wanted) -> int:
     from workhand.cli.surroundings import guarded
-    from workhand.cli.wiring import new_id
+    from workhand.cli.wiring import new_id, open_for
     from workhand.sandbox.spec import MachineSpec
-    from workhand.sandbox.tiers import open_machine
 
     stdin = b"" if sys.stdin.isatty() else await anyio.to_thread.run_sync(sys.stdin.buffer.read)
     with tempfile.TemporaryDirectory(prefix="workhand-") as fresh:
         where, owned = (wanted.workspace, False) if wanted.workspace else (Path(fresh), True)
         spec = MachineSpec(session=new_id(), workspace=where, owned=owned, limits=settings.machine)
         async with guarded(settings, guard) as around:
-            async with await open_machine(guard.isolation, around.fitted(spec)) as sandbox:
+            async with await open_for(settings, guard.isolation, around.fitted(spec)) as sandbox:
                 went = await sandbox.execute(
                     wanted.command, stdin=stdin, timeout_s=wanted.timeout_s, output_bytes_max=EXEC_OUTPUT_BYTES_MAX
                 )

@@ -26,6 +26,11 @@ The file is ``$WORKHAND_CONFIG``, or ``~/.config/workhand/config.toml``:
     input = 0.5
     output = 2.0
 
+    elsewhere = "e2b"                     # open machines at a service that speaks the E2B API, not here
+
+    [e2b]
+    key = "..."                           # or, better, in $E2B_API_KEY
+
     [machine]                             # what a session's machine may use; see docs/sandbox.md
     memory_bytes = 2147483648
     disk_bytes = 10737418240
@@ -45,13 +50,14 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from workhand.core.policy import Isolation, Purpose, Rules
 from workhand.errors import ConfigError
 from workhand.models.endpoints import Endpoints
 from workhand.models.figures import Figures
 from workhand.sandbox.limits import SandboxLimits
+from workhand.sandbox.remote import Service
 
 NOT_STATED = ("file", "endpoints", "passphrase")  # fields that are no keys of the file
 HOME = Path("~/.local/share/workhand")
@@ -87,6 +93,8 @@ class Settings:
     network: str = "none"
     approvals: Path | None = None
     snapshot_bytes_max: int = 1 << 30
+    elsewhere: Literal["", "e2b"] = ""  # where machines are opened, if not on this host
+    e2b: Service = field(default_factory=Service)
     passphrase: str = field(default="", repr=False)  # of the secrets; of the environment only
     file: Path | None = None  # where settings were read from, if there is a file
 
@@ -114,6 +122,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         home=home.expanduser().absolute(),
         cache=cache.expanduser().absolute(),
         endpoints=_endpoints(stated.endpoints, env),
+        e2b=replace(stated.e2b, key=env.get("E2B_API_KEY") or stated.e2b.key),
         passphrase=env.get("WORKHAND_PASSPHRASE", ""),
     )
 
@@ -160,7 +169,7 @@ def _validated(stated: dict[str, Any], file: Path) -> Settings:
             "nothing; set WORKHAND_PASSPHRASE instead."
         )
     sections = {each.name: type(each.default) for each in fields(Endpoints)}
-    for kind in (*sections.values(), Endpoints, Figures, Rules, SandboxLimits, Settings):
+    for kind in (*sections.values(), Endpoints, Figures, Rules, SandboxLimits, Service, Settings):
         with_config(ConfigDict(extra="forbid"))(kind)
     endpoints = {name: stated.pop(_written(name)) for name in sections if _written(name) in stated}
     routes = stated.get("routes")
@@ -191,6 +200,8 @@ def _known(place: tuple[str, ...]) -> list[str]:
             kind = Rules()
         case ("machine",):
             kind = SandboxLimits()
+        case ("e2b",):
+            kind = Service()
         case ("figures", _):
             kind = Figures()
         case _:

@@ -20,7 +20,7 @@ from workhand.cli.settings import Settings
 from workhand.core import routing
 from workhand.core.events import GuardChanged, SessionStarted, Usage, UserSaid
 from workhand.core.log import Entry, Log
-from workhand.core.policy import PRE_ROT_TOKENS, Choice, Guard, Limits, Policy, Prices, Route, fitted
+from workhand.core.policy import PRE_ROT_TOKENS, Choice, Guard, Isolation, Limits, Policy, Prices, Route, fitted
 from workhand.core.ports import EventStore, Model, Sandbox, SessionRow
 from workhand.errors import ConfigError, ModelUnavailable, SessionUnknown
 from workhand.models.figures import Figures
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from workhand.models.router import Router
     from workhand.models.wire.dialect import Server
     from workhand.sandbox.client import DaemonSandbox
+    from workhand.sandbox.spec import MachineSpec
     from workhand.store.sqlite import SqliteStore
 
 LOCAL_STEPS = 12  # by default on the embedded model, which is a toy as an agent
@@ -288,7 +289,6 @@ async def open_toolbox(
     from workhand.cli.attach import visitors
     from workhand.cli.surroundings import guarded
     from workhand.sandbox.spec import MachineSpec
-    from workhand.sandbox.tiers import open_machine
 
     policy = routing.in_force(log, log.policy)
     isolation = policy.guard.isolation
@@ -304,7 +304,7 @@ async def open_toolbox(
             limits=settings.machine,
             hand_over=files.hand_over(settings, place),
         )
-        opened.append(await open_machine(isolation, around.fitted(spec)))
+        opened.append(await open_for(settings, isolation, around.fitted(spec)))
         return opened[-1]
 
     folder = Folder(kept)
@@ -321,6 +321,16 @@ async def open_toolbox(
                     yield toolbox
             finally:
                 await toolbox.aclose()
+
+
+async def open_for(settings: Settings, least: Isolation, spec: MachineSpec) -> DaemonSandbox:
+    """Open a machine that isolates at least so strongly, on this host or at the service that the person has chosen."""
+    from workhand.sandbox.probe import open_sandbox
+    from workhand.sandbox.tiers import listed, open_machine
+
+    if settings.elsewhere and least != "none":
+        return listed(await open_sandbox(settings.elsewhere, spec, settings.e2b), spec)
+    return await open_machine(least, spec)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from workhand.sandbox.bubblewrap import (
     HOME,
     KEPT,
     PACKAGE_PARENT,
+    PATH,
     RUN_BYTES,
     SHM_BYTES,
     Identity,
@@ -66,7 +67,7 @@ async def open_docker(spec: MachineSpec, engine: Engine | None = None) -> Daemon
     async with unwound_on_failure() as resources:
         slot = take_slot(state_directory(), preferred_number(spec.session, workspace.stat().st_uid))
         resources.callback(os.close, slot.fd)
-        identity = await to_thread.run_sync(choose_identity, workspace, slot, spec.owned)
+        identity = await to_thread.run_sync(choose_identity, workspace, slot, spec)
         if identity.mapped:
             raise SandboxUnavailable(f"The workspace {str(workspace)!r} is root's; `chown` it to an ordinary user.")
         if kept is not None:
@@ -120,10 +121,19 @@ def _settings(
         "user": f"{identity.uid}:{identity.gid}",
         "working_dir": HOME,
         "hostname": "sandbox",
-        "environment": {"HOME": HOME, "USER": "agent", "LANG": "C.UTF-8", "TERM": "dumb", "PAGER": "cat"},
+        "environment": {"PATH": PATH, "HOME": HOME, "USER": "agent", "LANG": "C.UTF-8", "TERM": "dumb", "PAGER": "cat"},
     }
     binds = [(HOME, str(workspace), False)] + ([] if kept is None else [(f"{HOME}/{KEPT}", str(kept), True)])
-    return {"url": engine.url, "container": container, "held": _held(spec), "binds": binds, "files": files}
+    binds += [(place, str(real_directory(source)), True) for place, source in spec.shown.items()]
+    links = {os.path.relpath(place, PACKAGE_PARENT): target for place, target in spec.links.items()}
+    return {
+        "url": engine.url,
+        "container": container,
+        "held": _held(spec),
+        "binds": binds,
+        "files": files,
+        "links": {PACKAGE_PARENT: links},
+    }
 
 
 def _held(spec: MachineSpec) -> dict[str, Any]:

@@ -47,7 +47,7 @@ async def open_sandbox(kind: Kind, spec: MachineSpec, service: Service | None = 
         case "docker":
             return await open_docker(spec)
         case "e2b":
-            return await open_e2b(spec, service or Service(key=""))
+            return await open_e2b(spec, service or Service())
         case "unsafe":
             return await open_unsafe(spec)
         case _:

@@ -38,7 +38,7 @@ async def start_relay(
             directory="/",
             ready_s=ready_s,
             resources=resources,
-            door=spec.door,
+            doors=spec.doors,
         )
 
 

@@ -34,6 +34,7 @@ NOTES = (
     "Everything in the workspace is sent to the service, and whoever runs it can read it.",
     "What changed comes back to this host when the machine closes; a file that changed on both sides, as it is there.",
     "A machine that is lost, or whose changes cannot come back, sleeps and keeps its files until somebody removes it.",
+    "It shows no other directories of this host, so the programs that Workhand brings are not there.",
     "That the machine cannot reach the internet is the service's promise.",
 )
 
@@ -59,7 +60,7 @@ class Service:
     ``machine_url`` is where machines answer, if not at a name below ``domain``.
     """
 
-    key: str = field(repr=False)
+    key: str = field(default="", repr=False)
     url: str = "https://api.e2b.app"
     domain: str = "e2b.app"
     machine_url: str | None = None

@@ -116,7 +116,7 @@ def container(client: Any, wanted: dict[str, Any]) -> Iterator[Attached]:
     )
     try:
         for target, files in wanted["files"].items():
-            client.put_archive(made["Id"], target, archive(files))
+            client.put_archive(made["Id"], target, archive(files, wanted["links"].get(target, {})))
         channels = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
         attached = client.attach_socket(made["Id"], params=channels)
         connection = getattr(attached, "_sock", attached)
@@ -137,11 +137,11 @@ def remove(client: Any, identity: str) -> None:
             raise
 
 
-def archive(files: dict[str, str]) -> bytes:
-    """Pack texts under their names, readable for all and root's."""
+def archive(files: dict[str, str], links: dict[str, str]) -> bytes:
+    """Pack texts under their names, readable for all and root's, and links with their targets."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as target:
-        for name in sorted({os.path.dirname(name) for name in files} - {""}):
+        for name in sorted({os.path.dirname(name) for name in (*files, *links)} - {""}):
             folder = tarfile.TarInfo(name)
             folder.type, folder.mode = tarfile.DIRTYPE, SEARCHABLE
             target.addfile(folder)
@@ -150,6 +150,10 @@ def archive(files: dict[str, str]) -> bytes:
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(content), READABLE
             target.addfile(entry, io.BytesIO(content))
+        for name, aim in links.items():
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, aim
+            target.addfile(link)
     return packed.getvalue()
 
 
