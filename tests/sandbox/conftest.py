@@ -48,7 +48,7 @@ async def opener(tmp_path: Path) -> AsyncIterator[Opener]:
         await sandbox.close()
 
 
-@pytest.fixture(params=["bubblewrap", "unsafe"])
+@pytest.fixture(params=["bubblewrap", pytest.param("qemu", marks=pytest.mark.machines), "unsafe"])
 def kind(request: pytest.FixtureRequest) -> Kind:
     wanted: Kind = request.param
     if wanted == "bubblewrap":

@@ -6,8 +6,8 @@ of the session's own, unique among the live ones.  The environment is empty at
 the start and the daemon is PID 1, because bubblewrap itself as PID 1 would show
 the host's environment in ``/proc/1/environ``.
 
-The system inside is the host's ``/usr``, read-only, with an ``/etc`` of a few
-made-up files; no home, no ``/opt``, no ``/var``.  Every writable place but the
+The system inside is an image, or else the host's ``/usr``, read-only, with an ``/etc``
+of a few made-up files; no home, no ``/opt``, no ``/var``.  Every writable place but the
 workspace is a tmpfs with a size, since a full one must not eat the memory limit.
 What the host keeps for the model is mounted read-only in the workspace: nothing
 inside can change it, move it or put something else in its place.
@@ -20,6 +20,7 @@ import re
 import shutil
 import stat
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,17 +105,15 @@ async def open_bubblewrap(spec: MachineSpec) -> DaemonSandbox:
         resources.callback(os.close, slot.fd)
         groups, joins = limit.join_group(resources, state, slot, spec.limits)
         identity = await to_thread.run_sync(choose_identity, workspace, slot, spec)
-        python = find_python(identity.uid)
+        python = find_python(identity.uid, spec.root)
         rlimits = limit.rlimits(spec.limits, grouped=groups is not None, own_user=True)
-        sources = [(workspace, identity.uid if identity.mapped else None)]
-        sources += [(real_directory(each), None) for each in ([kept] if kept else []) + list(spec.shown.values())]
-        shown, mounts = _shown(sources, state)
+        places, mounts = shown(sources(spec, workspace, kept), identity, state)
         with ExitStack() as started:
             files = Files(started)
             inner = daemon_command(python, PACKAGE_PARENT, spec.daemon_settings(rlimits))
-            argv = [bwrap, *arguments(files, shown, python, spec), "--", *inner]
+            argv = [bwrap, *arguments(files, places, python, spec), "--", *inner]
             if os.geteuid() == 0:
-                argv = [*_drop(identity), *argv]
+                argv = [*drop(identity), *argv]
             wire = await start_daemon(
                 launcher.command(argv, joins=joins, mounts=mounts),
                 pass_fds=(slot.fd, *files.fds),
@@ -143,9 +142,11 @@ def find_program(name: str, package: str) -> str:
     return path
 
 
-def _drop(identity: Identity) -> list[str]:
+def drop(identity: Identity, *, group: int | None = None) -> list[str]:
+    """Compose the command with which root becomes a session's user, with no groups or with one more."""
     ids = ["--reuid", str(identity.uid), "--regid", str(identity.gid)]
-    return [find_program("setpriv", "util-linux"), *ids, "--clear-groups", "--inh-caps=-all"]
+    groups = ["--clear-groups"] if group is None else ["--groups", str(group)]
+    return [find_program("setpriv", "util-linux"), *ids, *groups, "--inh-caps=-all"]
 
 
 def choose_identity(workspace: Path, slot: Slot, spec: MachineSpec) -> Identity:
@@ -168,25 +169,41 @@ def check_place(place: Path) -> None:
         raise SandboxUnavailable(f"{str(place)!r} is not a directory, and its name is needed; move it away.")
 
 
-def _shown(sources: list[tuple[Path, int | None]], state: Path) -> tuple[tuple[str, ...], tuple[Mount, ...]]:
-    """Say where bubblewrap finds directories of the host, and what the launcher must mount for that."""
+def sources(spec: MachineSpec, workspace: Path, kept: Path | None) -> dict[str, Path | None]:
+    """Name the directories of the host that a machine shows."""
+    further = {f"shown-{at}": real_directory(source) for at, source in enumerate(spec.shown.values())}
+    return {"workspace": workspace, "kept": kept, "root": spec.root, **further}
+
+
+def shown(
+    sources: Mapping[str, Path | None], identity: Identity, state: Path
+) -> tuple[dict[str, str], tuple[Mount, ...]]:
+    """Say where bubblewrap finds directories of the host, and what the launcher must mount for that.
+
+    Of those that root owns, only the workspace may have to look like the session's own.
+    """
+    found = {name: source for name, source in sources.items() if source is not None}
     if os.geteuid() != 0:
-        return tuple(str(source) for source, _ in sources), ()
+        return {name: str(source) for name, source in found.items()}, ()
     mounts = []
-    for at, (source, uid) in enumerate(sources):
-        target = state / f"shown-{at}"
+    for name, source in found.items():
+        target = state / name
         target.mkdir(exist_ok=True)
         target.chmod(0o755)  # The session's user walks here, whatever our umask.
-        mounts.append((str(source), str(target), uid))
-    return tuple(target for _, target, _ in mounts), tuple(mounts)
+        mounts.append((str(source), str(target), identity.uid if identity.mapped and name == "workspace" else None))
+    return {name: str(state / name) for name in found}, tuple(mounts)
 
 
-def find_python(uid: int) -> str:
-    """Find an interpreter that a sandbox of this user can run."""
-    system = Path("/usr/bin/python3")
+def find_python(uid: int, root: Path | None = None) -> str:
+    """Find an interpreter that a sandbox of this user can run: the image's, if there is one."""
+    system = Path(root or "/", "usr/bin/python3")
     version = re.fullmatch(r"python3\.(\d+)", os.path.basename(os.path.realpath(system)))
     if version is not None and int(version[1]) >= PYTHON_MINOR_MIN and system.exists():
-        return str(system)
+        return "/usr/bin/python3"
+    if root is not None:
+        raise SandboxUnavailable(
+            f"The image {str(root)!r} has no /usr/bin/python3 of version 3.{PYTHON_MINOR_MIN} or later; build it again."
+        )
     own = Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}")
     if own.exists() and all(_readable(path, uid) for path in (own.resolve(), *own.resolve().parents)):
         return str(own)
@@ -216,13 +233,8 @@ class Files:
         return str(fd)
 
 
-def arguments(files: Files, shown: tuple[str, ...], python: str, spec: MachineSpec) -> list[str]:
-    """Compose bubblewrap's arguments, without the command.
-
-    ``shown`` is where the workspace is, then what is kept if there is that, then what else the machine shows.
-    """
-    workspace, *read_only = shown
-    places = ([f"{HOME}/{KEPT}"] if spec.kept else []) + list(spec.shown)
+def arguments(files: Files, places: Mapping[str, str], python: str, spec: MachineSpec) -> list[str]:
+    """Compose bubblewrap's arguments, without the command; ``places`` are where it finds the directories to show."""
     limits = spec.limits
     tmp_bytes = min(limits.tmp_bytes, limits.memory_bytes // 4)
     shm_bytes = min(SHM_BYTES, limits.memory_bytes // 8)
@@ -232,58 +244,80 @@ def arguments(files: Files, shown: tuple[str, ...], python: str, spec: MachineSp
         *("--seccomp", files.add(seccomp.program()), "--clearenv"),
         *("--setenv", "PATH", PATH, "--setenv", "HOME", HOME, "--setenv", "LANG", "C.UTF-8"),
         *("--setenv", "USER", "agent", "--setenv", "TERM", "dumb", "--setenv", "PAGER", "cat"),
-        *_system(python),
-        *_etc(files),
-        *_trusted(files, spec.trusted),
+        *system(files, places.get("root"), python, spec),
         *("--proc", "/proc", "--dev", "/dev"),
         *("--perms", "1777", "--size", str(shm_bytes), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
         *("--perms", "1777", "--size", str(tmp_bytes), "--tmpfs", "/tmp"),
         *("--size", str(RUN_BYTES), "--tmpfs", "/run"),
-        *_daemon(files),
-        *("--bind", workspace, HOME),
-        *(part for folder, place in zip(read_only, places, strict=True) for part in ("--ro-bind", folder, place)),
-        *(part for place, target in spec.links.items() for part in ("--symlink", target, place)),
+        *("--bind", places["workspace"], HOME),
+        *(("--ro-bind", places["kept"], f"{HOME}/{KEPT}") if "kept" in places else ()),
+        *further(places, spec),
         *("--remount-ro", "/", "--chdir", HOME),
     ]
 
 
-def _system(python: str) -> list[str]:
+def system(files: Files, root: str | None, python: str, spec: MachineSpec, *, at: str = "") -> list[str]:
+    """Show at a place what every inside has: programs and settings, authorities to trust, the daemon.
+
+    ``root`` is where bubblewrap finds the image, if there is one; an image has the places for all the rest.
+    """
+    if root is None:
+        shown = [*programs(python, at), *_etc(files, at)]
+    else:
+        shown = ["--ro-bind", root, at or "/", "--tmpfs", f"{at}{PACKAGE_PARENT}"]
+        shown += ["--tmpfs", f"{at}{os.path.dirname(TRUSTED_FILE)}"]
+    return [*shown, *_trusted(files, spec, at), *_daemon(files, at)]
+
+
+def further(places: Mapping[str, str], spec: MachineSpec, *, at: str = "") -> list[str]:
+    """Show the directories, and make the links, that a machine has besides."""
+    found: list[str] = []
+    for number, place in enumerate(spec.shown):
+        found += ["--ro-bind", places[f"shown-{number}"], f"{at}{place}"]
+    for place, target in spec.links.items():
+        found += ["--symlink", target, f"{at}{place}"]
+    return found
+
+
+def programs(python: str, at: str) -> list[str]:
     """Show the host's programs and libraries, laid out as they are there."""
-    found = ["--ro-bind", "/usr", "/usr"]
+    found = ["--ro-bind", "/usr", f"{at}/usr"]
     for name in SYSTEM_LINKS:
         path = Path("/", name)
         if path.is_symlink():
-            found += ["--symlink", os.readlink(path), str(path)]
+            found += ["--symlink", os.readlink(path), f"{at}{path}"]
         elif path.is_dir():
-            found += ["--ro-bind", str(path), str(path)]
+            found += ["--ro-bind", str(path), f"{at}{path}"]
     prefix = Path(python).parents[1]
-    return found if prefix.is_relative_to("/usr") else [*found, "--ro-bind", str(prefix), str(prefix)]
+    return found if prefix.is_relative_to("/usr") else [*found, "--ro-bind", str(prefix), f"{at}{prefix}"]
 
 
-def _trusted(files: Files, bundle: bytes) -> list[str]:
+def _trusted(files: Files, spec: MachineSpec, at: str) -> list[str]:
     """Show the authorities to trust, also where programs look that know no variable for it."""
-    if not bundle:
+    if not spec.trusted:
         return []
-    found = ["--perms", "0444", "--file", files.add(bundle), TRUSTED_FILE]
+    found = ["--perms", "0444", "--file", files.add(spec.trusted), f"{at}{TRUSTED_FILE}"]
     for place in TRUSTED_BY_DEFAULT:
-        if os.path.exists(place) and os.path.dirname(os.path.realpath(place)) == os.path.dirname(place):
-            found += ["--ro-bind-data", files.add(bundle), place]
+        source = f"{spec.root or ''}{place}"
+        if os.path.exists(source) and os.path.dirname(os.path.realpath(source)) == os.path.dirname(source):
+            found += ["--ro-bind-data", files.add(spec.trusted), f"{at}{place}"]
     return found
 
 
-def _daemon(files: Files) -> list[str]:
+def _daemon(files: Files, at: str) -> list[str]:
     found: list[str] = []
     for source in sorted(Path(__file__).with_name("inside").glob("*.py")):
-        found += ["--perms", "0444", "--file", files.add(source.read_bytes()), f"{PACKAGE_PARENT}/inside/{source.name}"]
+        target = f"{at}{PACKAGE_PARENT}/inside/{source.name}"
+        found += ["--perms", "0444", "--file", files.add(source.read_bytes()), target]
     return found
 
 
-def _etc(files: Files) -> list[str]:
+def _etc(files: Files, at: str) -> list[str]:
     found: list[str] = []
     for name, text in ETC_FILES.items():
-        found += ["--perms", "0444", "--file", files.add(text.encode()), f"/etc/{name}"]
+        found += ["--perms", "0444", "--file", files.add(text.encode()), f"{at}/etc/{name}"]
     for name in ETC_FROM_HOST:
         source = os.path.realpath(f"/etc/{name}")
         if os.access(source, os.R_OK):
-            found += ["--ro-bind", source, f"/etc/{name}"]
+            found += ["--ro-bind", source, f"{at}/etc/{name}"]
     return found

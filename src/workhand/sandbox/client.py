@@ -346,13 +346,18 @@ async def start_daemon(
             if wire.ready.cancelled():
                 await wire.exited.wait()
     except TimeoutError:
+        said = f" It said: {words}" if (words := _last_words(wire)) else ""
         raise SandboxUnavailable(
-            f"The sandbox was not ready within {ready_s:g} s; the machine may be overloaded."
+            f"The sandbox was not ready within {ready_s:g} s; the machine may be overloaded.{said}"
         ) from None
     if wire.ready.cancelled():
-        words = wire.words.decode(errors="replace").strip()
+        words = _last_words(wire)
         raise SandboxUnavailable(words or f"The sandbox ended at once: {wire.reason}.")
     return wire
+
+
+def _last_words(wire: Wire) -> str:
+    return wire.words.decode(errors="replace").strip()
 
 
 async def _end(wire: Wire) -> None:

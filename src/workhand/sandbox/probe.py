@@ -20,8 +20,9 @@ from workhand.sandbox.limits import SandboxLimits
 from workhand.sandbox.remote import Service, open_e2b
 from workhand.sandbox.spec import MachineSpec
 from workhand.sandbox.unsafe import open_unsafe
+from workhand.sandbox.vm.qemu import open_vm
 
-Kind: TypeAlias = Literal["bubblewrap", "docker", "e2b", "unsafe"]
+Kind: TypeAlias = Literal["bubblewrap", "docker", "e2b", "qemu", "unsafe"]
 DEFAULT_LIMITS = SandboxLimits()
 
 SWITCHES = (  # a kernel setting, the value with which user namespaces are off, the value that helps
@@ -48,6 +49,8 @@ async def open_sandbox(kind: Kind, spec: MachineSpec, service: Service | None = 
             return await open_docker(spec)
         case "e2b":
             return await open_e2b(spec, service or Service())
+        case "qemu":
+            return await open_vm(spec)
         case "unsafe":
             return await open_unsafe(spec)
         case _:
@@ -55,7 +58,7 @@ async def open_sandbox(kind: Kind, spec: MachineSpec, service: Service | None = 
 
 
 async def probe(
-    kind: Kind, *, limits: SandboxLimits = DEFAULT_LIMITS, timeout_s: float = 20.0, service: Service | None = None
+    kind: Kind, *, limits: SandboxLimits = DEFAULT_LIMITS, timeout_s: float = 100.0, service: Service | None = None
 ) -> Capabilities | str:
     """Open a sandbox and run a command in it: what it really gives, or one sentence why not and what to do."""
     try:

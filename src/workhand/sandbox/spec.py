@@ -38,8 +38,8 @@ class MachineSpec:
     ``.workhand`` in the workspace.  ``shown`` are directories that it shows read-only, too, by
     their path inside, below ``/opt`` or ``/mnt``; others must be able to read what is in them.  ``links``
     are symbolic links to make there.  ``root`` is the root directory of an image; without one
-    the machine has the host's ``/usr``.  ``trusted`` is a PEM bundle of the authorities that
-    programs inside trust.
+    the machine has the host's ``/usr``.  ``cache`` is where kernels for virtual machines are kept.
+    ``trusted`` is a PEM bundle of the authorities that programs inside trust.
     """
 
     session: str
@@ -48,6 +48,7 @@ class MachineSpec:
     limits: SandboxLimits = field(default_factory=SandboxLimits)
     kept: Path | None = None
     root: Path | None = None
+    cache: Path = Path("~/.cache/workhand")
     environment: Mapping[str, str] = field(default_factory=dict)
     trusted: bytes = b""
     shown: Mapping[str, Path] = field(default_factory=dict)

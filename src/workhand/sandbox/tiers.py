@@ -20,7 +20,7 @@ from workhand.sandbox.spec import MachineSpec
 TIERS: tuple[tuple[Isolation, tuple[Kind, ...]], ...] = (
     ("namespace", ("bubblewrap", "docker")),
     ("kernel", ()),
-    ("vm", ()),
+    ("vm", ("qemu",)),
 )
 """What gives how much, the weakest first.
 
