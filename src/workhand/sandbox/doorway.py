@@ -59,15 +59,18 @@ class Doorway:
         self._send({"op": "terminal", "tunnel": terminal, "event": event, "rows": rows, "columns": columns}, b"")
 
     def connect(self, port: int) -> socket.socket:
-        """Connect to a port of the loopback inside; where nothing listens, or too much is open, it ends at once."""
+        """Connect to a port of the loopback inside."""
         ours, theirs = socket.socketpair()
-        if self._closed or self._tunnels.full():
-            ours.close()
-        else:
-            self._opened -= 1
-            self._tunnels.enter(self._opened, SocketEnd(ours))
-            self._send({"op": "connect", "tunnel": self._opened, "event": "connect", "port": port}, b"")
+        self.lead(ours, port)
         return theirs
+
+    def lead(self, connection: socket.socket, port: int) -> None:
+        """Lead a connection to a port of the loopback inside; where nothing listens, or too much is open, it ends."""
+        if self._closed or self._tunnels.full():
+            return connection.close()
+        self._opened -= 1
+        self._tunnels.enter(self._opened, SocketEnd(connection))
+        return self._send({"op": "connect", "tunnel": self._opened, "port": port}, b"")
 
     def close(self) -> None:
         """Close every connection, once."""

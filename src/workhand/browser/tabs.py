@@ -1,0 +1,103 @@
+"""The tabs of a browser, and what happens in them unasked: windows that open, dialogs, crashes.
+
+A page that waits for the answer to a dialog does nothing else, so every dialog is answered at once: what only tells
+something is accepted, what asks is dismissed unless the next answer was given beforehand.  A page that never stops
+asking, or opening windows, loses its tab or its windows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from workhand.browser.settling import Requests
+from workhand.browser.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext, Dialog, Page
+
+TABS_MAX = 8
+DIALOGS_MAX = 8  # between two acts
+NOTES_MAX = 12
+WORDS_CHARS_MAX = 300
+CLOSE_MS = 5_000.0
+
+
+@dataclass(eq=False, slots=True)
+class Tab:
+    page: Page
+    requests: Requests
+    snapshot: Snapshot = field(default_factory=Snapshot)  # as the model was last shown it
+    shown: bool = False
+
+
+class Tabs:
+    def __init__(self, context: BrowserContext) -> None:
+        self.open: list[Tab] = []
+        self.current: Tab | None = None
+        self.answer: str | None = None  # to the next dialog
+        self._dialogs = 0
+        self._notes: list[str] = []
+        for page in context.pages:
+            self._take(page)
+        context.on("page", self._opened)
+        context.on("dialog", self._asked)
+
+    def number(self, tab: Tab) -> int:
+        return self.open.index(tab) + 1
+
+    def note(self, sentence: str) -> None:
+        if len(self._notes) < NOTES_MAX:
+            self._notes.append(sentence)
+
+    def notes(self) -> tuple[str, ...]:
+        """Give what happened since the last time, and take it off the list."""
+        told, self._notes, self._dialogs = tuple(self._notes), [], 0
+        return told
+
+    def _take(self, page: Page) -> Tab:
+        self.current = Tab(page, Requests(page))
+        self.open.append(self.current)
+        page.on("close", self._closed)
+        page.on("crash", self._crashed)
+        return self.current
+
+    async def _opened(self, page: Page) -> None:
+        if len(self.open) >= TABS_MAX:
+            self.note(f"A window that the page opened was closed: there are {TABS_MAX} tabs already.")
+            return await page.close()
+        tab = self._take(page)
+        if len(self.open) > 1:
+            self.note(f"Tab {self.number(tab)} was opened and is the current one.")
+        return None
+
+    def _closed(self, page: Page) -> None:
+        self.open = [tab for tab in self.open if tab.page is not page]
+        if self.current is not None and self.current.page is page:
+            self.current = self.open[-1] if self.open else None
+
+    def _crashed(self, page: Page) -> None:
+        self.note("The page crashed, and its tab is gone; it may need more memory than there is.")
+        self._closed(page)
+
+    async def _asked(self, dialog: Dialog) -> None:
+        from playwright.async_api import Error
+
+        self._dialogs += 1
+        words = " ".join(dialog.message.split())[:WORDS_CHARS_MAX]
+        try:
+            if self._dialogs > DIALOGS_MAX:
+                self.note(f"The page showed {self._dialogs} dialogs, one after the other; its tab was closed.")
+                await dialog.dismiss()
+                return await (dialog.page.close() if dialog.page else dialog.dismiss())
+            answer, self.answer = self.answer, None
+            accepted = dialog.type in ("alert", "beforeunload") if answer is None else answer != "dismiss"
+            self.note(
+                f"The page showed the {dialog.type} {words!r}, which was {'accepted' if accepted else 'dismissed'}."
+            )
+            if accepted:
+                await dialog.accept("" if answer in (None, "accept") else answer)
+            else:
+                await dialog.dismiss()
+        except Error:  # The page is gone, and the dialog with it.
+            return
