@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 ACT_MS = 5_000.0
 WAIT_MS = 15_000.0
+SELECT_MS = 1_500.0
 CANDIDATES = 3
 WHEEL_PX, END_PX = 700, 1_000_000
 COVERED = re.compile(r"(<[^>]{1,80}>).{0,200}? intercepts pointer events", re.DOTALL)
@@ -25,6 +26,8 @@ REASONS = (  # what Playwright says, and what to tell the model
     ("Unknown key", "there is no such key; keys are named like Enter, Tab, ArrowDown, Control+a"),
     ("Not a checkbox", "it is no checkbox"),
     ("Clicking the checkbox did not change", "it did not change when it was clicked"),
+    ("has been closed", "its tab was closed meanwhile"),
+    ("Target crashed", "the page crashed"),
     ("Timeout", "it was not ready within the time; the page may be busy"),
 )
 
@@ -58,7 +61,7 @@ async def _do(page: Page, act: Act) -> None:
         case "press":
             await page.keyboard.press(act.text)
         case "select":
-            await thing.select_option(act.text, timeout=ACT_MS)
+            await thing.select_option(act.text, timeout=SELECT_MS)
         case "check" | "uncheck":
             await thing.set_checked(act.action == "check", timeout=ACT_MS)
         case "hover":

@@ -31,24 +31,36 @@ PROGRAMS = (  # the program itself where that is known: distributions put script
     "/usr/bin/chromium",
     "/usr/bin/chromium-browser",
 )
+FEATURES_OFF = ("Translate", "MediaRouter", "OptimizationHints", "AutofillServerCommunication", "HttpsUpgrades")
+OWN_HOSTS = (  # what the browser turns to by itself: it is sent past the proxy, and there is nothing
+    *("update.googleapis.com", "clients2.google.com", "clientservices.googleapis.com"),
+    *("optimizationguide-pa.googleapis.com", "content-autofill.googleapis.com", "safebrowsing.googleapis.com"),
+    *("passwordsleakcheck-pa.googleapis.com",),
+)
 FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--remote-debugging-port=0"),
     *("--no-first-run", "--no-default-browser-check", "--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--disable-breakpad", "--disable-extensions", "--disable-default-apps", "--no-pings"),
     *("--disable-domain-reliability", "--disable-client-side-phishing-detection", "--password-store=basic"),
     *("--disable-quic", "--force-webrtc-ip-handling-policy=disable_non_proxied_udp", "--deny-permission-prompts"),
-    *("--mute-audio", "--hide-scrollbars", "--window-size=1280,900", "--lang=en-US"),
-    *("--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication,HttpsUpgrades",),
+    *("--mute-audio", "--hide-scrollbars", "--window-size=1280,900", "--lang=en-US", "--disable-back-forward-cache"),
+    *("--disable-component-extensions-with-background-pages", "--metrics-recording-only", "--disable-hang-monitor"),
+    f"--disable-features={','.join(FEATURES_OFF)}",
 )
 START = f"""
-mkdir -p {PROFILE} {DOWNLOADS} && rm -f {DOWNLOADS}/*
+mkdir -p {PROFILE} {DOWNLOADS}
 for program in {" ".join(PROGRAMS)}; do [ -x "$program" ] && break; done
 [ -x "$program" ] || {{ echo absent; exit; }}
-flock -n {PROFILE}/lock sh -c 'rm -f {PROFILE}/Singleton* {PORT_FILE}; exec "$@"' - "$program" "$@" >/tmp/words 2>&1 &
+exec 9>{PROFILE}/lock
+flock -n 9 || {{ echo taken; exit; }}
+rm -f {PROFILE}/Singleton* {PORT_FILE} {DOWNLOADS}/*
+"$program" "$@" >/tmp/words 2>&1 &
 echo $!
-"""
-ABSENT = "There is no Chromium on this host; `apt-get install chromium` brings it."
-IN_USE = "The browser profile is in use by another session; end that one, or wait for it."
+"""  # the browser inherits the lock, and holds it as long as it lives
+REASONS = {
+    "absent": "There is no Chromium on this host; `apt-get install chromium` brings it.",
+    "taken": "The browser profile is in use by another session; end that one, or wait for it.",
+}
 READY_S, ENDED_S, STEP_S = 20.0, 5.0, 0.02
 COMMAND_S = 10.0
 
@@ -96,12 +108,12 @@ async def start(machine: Machine, *, proxy_port: int, trusted_keys: tuple[str, .
         *FLAGS,
         f"--user-data-dir=/home/agent/{PROFILE}",
         f"--proxy-server=http://127.0.0.1:{proxy_port}",
-        "--proxy-bypass-list=<-loopback>",
+        f"--proxy-bypass-list={';'.join(('<-loopback>', *OWN_HOSTS))}",
         f"--ignore-certificate-errors-spki-list={','.join(trusted_keys)}",
     )
     told = await _shell(machine, START, *flags, "about:blank")
     if not told.isdigit():
-        raise SandboxUnavailable(ABSENT)
+        raise SandboxUnavailable(REASONS.get(told, f"The browser did not start: {told!r}."))
     with anyio.move_on_after(READY_S):
         while await _lives(machine, int(told)):
             found = ENDPOINT.fullmatch((await _content(machine, PORT_FILE)).decode(errors="replace"))
@@ -109,8 +121,8 @@ async def start(machine: Machine, *, proxy_port: int, trusted_keys: tuple[str, .
                 return Running(int(told), int(found[1]), found[2])
             await anyio.sleep(STEP_S)
     words = (await _content(machine, "/tmp/words")).decode(errors="replace").strip()
-    last = words.splitlines()[-1] if words else ""
-    raise SandboxUnavailable(f"The browser did not start: {last!r}." if last else IN_USE)
+    last = words.splitlines()[-1] if words else "it said nothing"
+    raise SandboxUnavailable(f"The browser did not start: {last!r}.")
 
 
 async def ended(machine: Machine, running: Running) -> None:

@@ -38,7 +38,14 @@ def markdown(things: Sequence[Thing]) -> str:
         else:
             blocks.append(_prefix(around) + words)
         block = within
-    return "\n\n".join(blocks)
+    return "".join(_joint(before, block) + block for before, block in zip(["", *blocks], blocks, strict=False))
+
+
+def _joint(before: str, block: str) -> str:
+    """Keep the rows of a table, and the items of a list, together."""
+    if not before:
+        return ""
+    return "\n" if before[:2] == block[:2] and block[:2] in ("- ", "| ") else "\n\n"
 
 
 def _words(things: Sequence[Thing], place: int) -> str:

@@ -45,6 +45,14 @@ NOT_RUNNING = "No page is open; browser_open opens one."
 ENDED = "The browser ended, and its pages with it; open the page again with browser_open."
 BUSY = f"The page did not answer within {VIEW_S:g} s; it may be busy for good: close its tab, or open another page."
 
+REASONS = (  # what Playwright says, and what to tell the model
+    ("ERR_TUNNEL_CONNECTION_FAILED", "the proxy let nothing through to that host"),
+    ("chrome-error:", "the proxy let nothing through to that host"),
+    ("ERR_EMPTY_RESPONSE", "the server answered nothing"),
+    ("Target crashed", "it crashed"),
+    ("has been closed", "its tab was closed meanwhile"),
+    ("Timeout", "it did not answer within the time"),
+)
 OpenMachine = Callable[[], Awaitable[chromium.Machine]]
 
 
@@ -209,7 +217,8 @@ class MachineBrowser:
         if not live.browser.is_connected():
             return ENDED
         first = str(error).splitlines()[0] if str(error) else "it is not known why"
-        return f"{what}: {first.partition(': ')[2] or first}"
+        reason = next((told for words, told in REASONS if words in first), first.partition(": ")[2] or first)
+        return " ".join([f"{what}: {reason.rstrip('.')}.", *live.tabs.notes()])
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 What comes in is Playwright's accessibility snapshot: hidden things are left out of it already, frames are in it, and
 references stay with their elements.  Most of its lines are boxes around boxes; they go, and what is in them moves
-up.  So does a label beside the field that it names.  The cells of a table's row become one line.  It is one pass
-without recursion, because a hostile page may be as deep as it likes.
+up.  A label beside the field that it names goes, too.  The cells of a table's row become one line, and so do the
+options of a list.  It is one pass without recursion, because a hostile page may be as deep as it likes.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from workhand.core.browsing import Node
 CHARS_MAX = 24_000  # of what is shown at once
 NAME_CHARS_MAX = 300
 URL_CHARS_MAX = 200
+PARTS_CHARS_MAX = 1_000  # of a row's cells, or of the options to select from
 LINE = re.compile(
     r'(?P<role>/?[\w-]+)(?: (?P<name>"(?:[^"\\]|\\.)*"))?(?P<states>(?: \[[^\]]*\])*)(?::(?: (?P<value>.*))?)?$',
     re.DOTALL,
@@ -29,6 +30,7 @@ BOXES = frozenset(
     {"generic", "none", "presentation", "list", "listitem", "rowgroup", "paragraph", "group", "strong", "emphasis"}
 )
 CELLS = frozenset({"cell", "gridcell", "columnheader", "rowheader"})
+PARTS, ROWS = CELLS | {"option"}, frozenset({"row", "combobox", "listbox"})
 ACTIVE = frozenset(
     {"button", "link", "textbox", "searchbox", "combobox", "listbox", "option", "checkbox", "radio", "switch"}
     | {"slider", "spinbutton", "tab", "menuitem", "menuitemcheckbox", "menuitemradio", "treeitem"}
@@ -73,7 +75,7 @@ def compact(things: Sequence[Thing]) -> Snapshot:
     """Make a page the few lines that matter."""
     lines: list[Line] = []
     around: list[tuple[int, int]] = []  # what encloses the line at hand: its indent, and the depth of what is in it
-    row = -1  # the line of the row that its cells are added to
+    row = -1  # the line that cells or options are added to
     for place, (indent, node) in enumerate(things):
         while around and around[-1][0] >= indent:
             around.pop()
@@ -82,14 +84,14 @@ def compact(things: Sequence[Thing]) -> Snapshot:
         filled = holds_more(things, place)
         if node.role[0] == "/":
             lines[-1:] = [replace(line, node=_leading(line.node, node)) for line in lines[-1:]]
-        elif node.role in CELLS and not node.ref and not filled and row >= 0:
-            lines[row] = replace(lines[row], node=_with_cell(lines[row].node, node.name or node.value))
+        elif node.role in PARTS and not node.ref and not filled and row >= 0:
+            lines[row] = replace(lines[row], node=_with_part(lines[row].node, node))
         elif (kept := _kept(node, filled=filled)) is None:
             around.append((indent, depth))
         else:
             _add(lines, Line(depth, kept))
             around.append((indent, depth + 1))
-            row = len(lines) - 1 if kept.role == "row" else row
+            row = len(lines) - 1 if kept.role in ROWS else row
     return Snapshot(tuple(lines))
 
 
@@ -104,8 +106,10 @@ def _leading(node: Node, told: Node) -> Node:
     return replace(node, url=_cut(told.value, URL_CHARS_MAX)) if leads else node
 
 
-def _with_cell(row: Node, cell: str) -> Node:
-    return replace(row, value=f"{row.value} | {cell}" if row.value else cell)
+def _with_part(row: Node, part: Node) -> Node:
+    words = (part.name or part.value) + (" (selected)" if "selected" in part.states else "")
+    joined = f"{row.value} | {words}" if row.value else words
+    return replace(row, value=joined) if len(row.value) < PARTS_CHARS_MAX else row
 
 
 def _kept(node: Node, *, filled: bool) -> Node | None:
@@ -113,7 +117,10 @@ def _kept(node: Node, *, filled: bool) -> Node | None:
     if node.role in BOXES and node.ref:  # something that can be clicked, though it does not say so
         return replace(node, role="clickable", name=node.name or node.value, value="")
     if node.role in BOXES or (node.role in CELLS and filled):
-        return Node("text", value=node.value or node.name) if node.value or (node.name and not filled) else None
+        words = node.value or ("" if filled else node.name)
+        return Node("text", value=words) if words else None
+    if node.role == "text" and not any(map(str.isalnum, node.value)):
+        return None
     if node.role == "img" and not (node.name or node.ref):
         return None
     return replace(node, name="") if node.role == "row" else node

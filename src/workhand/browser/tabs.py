@@ -47,7 +47,7 @@ class Tabs:
         return self.open.index(tab) + 1
 
     def note(self, sentence: str) -> None:
-        if len(self._notes) < NOTES_MAX:
+        if len(self._notes) < NOTES_MAX and sentence not in self._notes:
             self._notes.append(sentence)
 
     def notes(self) -> tuple[str, ...]:
@@ -87,9 +87,9 @@ class Tabs:
         words = " ".join(dialog.message.split())[:WORDS_CHARS_MAX]
         try:
             if self._dialogs > DIALOGS_MAX:
-                self.note(f"The page showed {self._dialogs} dialogs, one after the other; its tab was closed.")
+                self.note(f"The page showed more than {DIALOGS_MAX} dialogs, one after the other; its tab was closed.")
                 await dialog.dismiss()
-                return await (dialog.page.close() if dialog.page else dialog.dismiss())
+                return await dialog.page.close() if dialog.page else None
             answer, self.answer = self.answer, None
             accepted = dialog.type in ("alert", "beforeunload") if answer is None else answer != "dismiss"
             self.note(
@@ -100,4 +100,5 @@ class Tabs:
             else:
                 await dialog.dismiss()
         except Error:  # The page is gone, and the dialog with it.
-            return
+            return None
+        return None

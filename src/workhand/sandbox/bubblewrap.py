@@ -68,6 +68,7 @@ ETC_FROM_HOST = (
     "ld.so.conf",
     "ld.so.conf.d",
     "alternatives",
+    "fonts",
     "localtime",
     "ssl/certs",
     "ssl/openssl.cnf",

@@ -6,7 +6,9 @@ installation's machines send, and nothing else: no browser or system of the pers
 
 from __future__ import annotations
 
+import base64
 import datetime
+import hashlib
 import ipaddress
 import os
 import ssl
@@ -48,6 +50,14 @@ class Authority:
     def certificate(self) -> bytes:
         """What machines trust, as PEM."""
         return self._certificate.public_bytes(serialization.Encoding.PEM)
+
+    @property
+    def key_digest(self) -> str:
+        """What a browser can be told to trust: SHA-256, in base64, of the key that is in every host's certificate."""
+        public = self._leaf_key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        return base64.b64encode(hashlib.sha256(public).digest()).decode()
 
     def context(self, host: str) -> ssl.SSLContext:
         """Give the server's side of TLS as this host."""
