@@ -5,7 +5,7 @@ user's profile, and what goes out goes to the proxy, the loopback too.  Its own 
 nobody make namespaces; the machine is the sandbox.  It listens for its driver on a port of the machine's own loopback,
 under a path that it draws at chance and writes into its profile.
 
-A profile is used by one browser at a time, which a lock in it holds, from whatever machine.
+Who opens the machine holds the profile: two machines over one directory would take its files from each other.
 """
 
 from __future__ import annotations
@@ -48,19 +48,15 @@ FLAGS = (
     f"--disable-features={','.join(FEATURES_OFF)}",
 )
 START = f"""
+umask 077
 mkdir -p {PROFILE} {DOWNLOADS}
 for program in {" ".join(PROGRAMS)}; do [ -x "$program" ] && break; done
 [ -x "$program" ] || {{ echo absent; exit; }}
-exec 9>{PROFILE}/lock
-flock -n 9 || {{ echo taken; exit; }}
 rm -f {PROFILE}/Singleton* {PORT_FILE} {DOWNLOADS}/*
 "$program" "$@" >/tmp/words 2>&1 &
 echo $!
-"""  # the browser inherits the lock, and holds it as long as it lives
-REASONS = {
-    "absent": "There is no Chromium on this host; `apt-get install chromium` brings it.",
-    "taken": "The browser profile is in use by another session; end that one, or wait for it.",
-}
+"""
+ABSENT = "There is no Chromium on this host; `apt-get install chromium` brings it."
 READY_S, ENDED_S, STEP_S = 20.0, 5.0, 0.02
 COMMAND_S = 10.0
 
@@ -113,7 +109,7 @@ async def start(machine: Machine, *, proxy_port: int, trusted_keys: tuple[str, .
     )
     told = await _shell(machine, START, *flags, "about:blank")
     if not told.isdigit():
-        raise SandboxUnavailable(REASONS.get(told, f"The browser did not start: {told!r}."))
+        raise SandboxUnavailable(ABSENT)
     with anyio.move_on_after(READY_S):
         while await _lives(machine, int(told)):
             found = ENDPOINT.fullmatch((await _content(machine, PORT_FILE)).decode(errors="replace"))

@@ -27,7 +27,7 @@ from workhand.core.browsing import Act, Form, Seen
 from workhand.errors import SandboxUnavailable
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, CDPSession, Page
+    from playwright.async_api import Browser, CDPSession, Page, Response
 
 CONNECT_MS = 15_000.0
 OPEN_MS = 30_000.0
@@ -47,7 +47,6 @@ BUSY = f"The page did not answer within {VIEW_S:g} s; it may be busy for good: c
 
 REASONS = (  # what Playwright says, and what to tell the model
     ("ERR_TUNNEL_CONNECTION_FAILED", "the proxy let nothing through to that host"),
-    ("chrome-error:", "the proxy let nothing through to that host"),
     ("ERR_EMPTY_RESPONSE", "the server answered nothing"),
     ("Target crashed", "it crashed"),
     ("has been closed", "its tab was closed meanwhile"),
@@ -260,12 +259,25 @@ async def _go(page: Page, address: str) -> str:
     from playwright.async_api import Error
 
     try:
-        response = await page.goto(address, timeout=OPEN_MS, wait_until="domcontentloaded")
+        response = await _answer(page, address)
     except Error as error:
         if "Download is starting" in error.message:
             return "The address is a file, not a page."
         raise
     return f"The server answered {response.status}." if response is not None and response.status >= 400 else ""
+
+
+async def _answer(page: Page, address: str) -> Response | None:
+    """Ask for a page, again if the page of an earlier error comes in between."""
+    from playwright.async_api import Error
+
+    try:
+        return await page.goto(address, timeout=OPEN_MS, wait_until="domcontentloaded")
+    except Error as error:
+        if "interrupted by another navigation" not in error.message:
+            raise
+    await page.wait_for_load_state("domcontentloaded", timeout=OPEN_MS)
+    return await page.goto(address, timeout=OPEN_MS, wait_until="domcontentloaded")
 
 
 def _shown(before: Snapshot | None, now: Snapshot, find: str) -> str:
