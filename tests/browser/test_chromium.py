@@ -61,7 +61,8 @@ async def test_what_the_session_may_not_reach_is_not_reached(shared: World, brow
     shared.contacts()
     said = await browser.open("https://elsewhere.example/")
     assert said == "https://elsewhere.example/ could not be opened: the proxy let nothing through to that host."
-    assert isinstance(await browser.open(shared.site.replace("host.internal", "127.0.0.1")), str)
+    refused = seen(await browser.open(shared.site.replace("host.internal", "127.0.0.1")))
+    assert refused.notes == ("The server answered 403.",) and "is not among the hosts" in refused.shown
     assert shared.contacts() == {("elsewhere.example", "refused"), ("127.0.0.1", "refused")}
     assert seen(await browser.open(shared.secure)).url == shared.secure  # under a certificate of the proxy's
     assert shared.contacts() == {("secure.test", "allowed")}

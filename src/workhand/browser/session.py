@@ -27,10 +27,11 @@ from workhand.core.browsing import Act, Form, Seen
 from workhand.errors import SandboxUnavailable
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, CDPSession, Page, Response
+    from playwright.async_api import Browser, CDPSession, Page
 
 CONNECT_MS = 15_000.0
 OPEN_MS = 30_000.0
+ERROR_PAGE_MS = 1_000.0
 VIEW_S = 15.0
 CLOSE_S = 5.0
 ELEMENTS_MAX = 15_000  # of a page whose accessibility tree is made
@@ -259,25 +260,23 @@ async def _go(page: Page, address: str) -> str:
     from playwright.async_api import Error
 
     try:
-        response = await _answer(page, address)
+        response = await page.goto(address, timeout=OPEN_MS, wait_until="domcontentloaded")
     except Error as error:
         if "Download is starting" in error.message:
             return "The address is a file, not a page."
+        await _error_page(page)
         raise
     return f"The server answered {response.status}." if response is not None and response.status >= 400 else ""
 
 
-async def _answer(page: Page, address: str) -> Response | None:
-    """Ask for a page, again if the page of an earlier error comes in between."""
+async def _error_page(page: Page) -> None:
+    """Wait for what the browser shows instead of a page: it comes later than the error, and in the way of the next."""
     from playwright.async_api import Error
 
     try:
-        return await page.goto(address, timeout=OPEN_MS, wait_until="domcontentloaded")
-    except Error as error:
-        if "interrupted by another navigation" not in error.message:
-            raise
-    await page.wait_for_load_state("domcontentloaded", timeout=OPEN_MS)
-    return await page.goto(address, timeout=OPEN_MS, wait_until="domcontentloaded")
+        await page.wait_for_url("chrome-error://**", timeout=ERROR_PAGE_MS, wait_until="commit")
+    except Error:  # There is none.
+        return
 
 
 def _shown(before: Snapshot | None, now: Snapshot, find: str) -> str:
