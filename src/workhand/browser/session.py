@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CONNECT_MS = 15_000.0
 OPEN_MS = 30_000.0
 ERROR_PAGE_MS = 1_000.0
-VIEW_S = 15.0
+VIEW_S = 10.0
 CLOSE_S = 5.0
 ELEMENTS_MAX = 15_000  # of a page whose accessibility tree is made
 FRAMES_MAX = 20

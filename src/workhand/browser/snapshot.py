@@ -139,7 +139,7 @@ def _add(lines: list[Line], line: Line) -> None:
 
 def parsed(raw: str) -> Iterator[Thing]:
     """Take an accessibility snapshot apart: each thing, and how far it is indented."""
-    for text in raw.splitlines():
+    for text in raw.split("\n"):  # and at no other mark that ends a line: a page may have those in its words
         body = text.lstrip(" ")
         indent = len(text) - len(body)
         if not body.startswith("- "):
