@@ -48,9 +48,7 @@ async def world(port: int, tmp_path: Path, require_chromium: None) -> AsyncItera
 
 
 @pytest.fixture(scope="module")
-async def shared(
-    port: int, tmp_path_factory: pytest.TempPathFactory, require_chromium: None
-) -> AsyncIterator[World]:
+async def shared(port: int, tmp_path_factory: pytest.TempPathFactory, require_chromium: None) -> AsyncIterator[World]:
     async with around(port, tmp_path_factory.mktemp("shared")) as made:
         yield made
 

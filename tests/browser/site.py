@@ -29,10 +29,12 @@ const more=()=>fetch('/slow').then(()=>{for(let i=0;i<30;i++){const p=document.c
 p.textContent='Entry '+(++n);p.style.height='60px';list.append(p)}});
 new IntersectionObserver(e=>e[0].isIntersecting&&more()).observe(end)</script>"""
 SPA = """<title>App</title><div id=app></div><script>
-const show=()=>{const p=location.pathname;app.innerHTML='<h1>'+(p=='/spa'?'Start':'Item')+'</h1><a href="/spa/item">Item</a>'
+const show=()=>{const p=location.pathname;
+app.innerHTML='<h1>'+(p=='/spa'?'Start':'Item')+'</h1><a href="/spa/item">Item</a>'
 +'<input placeholder=task><button>Add</button><ul></ul>';app.querySelector('a').onclick=e=>{e.preventDefault();
 history.pushState({},'','/spa/item');setTimeout(show,60)};app.querySelector('button').onclick=()=>setTimeout(()=>{
-const li=document.createElement('li');li.textContent=app.querySelector('input').value;app.querySelector('ul').append(li)},60)};
+const li=document.createElement('li');li.textContent=app.querySelector('input').value;
+app.querySelector('ul').append(li)},60)};
 onpopstate=show;show()</script>"""
 FILES = """<title>Files</title><a href="/report.txt">Report</a> <a href="/endless" download="big.bin">Big</a>
 <form action="/upload" method="post" enctype="multipart/form-data"><input type="file" name="file" aria-label="File">
@@ -40,8 +42,9 @@ FILES = """<title>Files</title><a href="/report.txt">Report</a> <a href="/endles
 onchange="document.title=this.files[0].name"><button onclick="hid.click()">Pick</button>"""
 POPUPS = """<title>Popups</title><a href="/form" target="_blank">In a tab</a>
 <button onclick="for(let i=0;i<30;i++)window.open('/form','w'+i)">Many</button>"""
-COVERED = """<title>Covered</title><button>Under</button><div class=veil style="position:fixed;inset:0;background:#fff8">
-</div><button disabled>Off</button><p role="button" tabindex="0">Plain</p>"""
+COVERED = """<title>Covered</title><button>Under</button>
+<div class=veil style="position:fixed;inset:0;background:#fff8"></div>
+<button disabled>Off</button><p role="button" tabindex="0">Plain</p>"""
 HOSTILE = {
     "/huge": "<title>Huge</title><script>addEventListener('load',()=>{for(let i=0;i<20000;i++){"
     "const b=document.createElement('p');b.textContent='b'+i;document.body.append(b)}})</script>",
@@ -64,12 +67,16 @@ class Site(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
         if path == "/report.txt":
-            self.answer("the report", kind="text/plain", more=("Content-Disposition", 'attachment; filename="../a b.txt"'))
+            self.answer(
+                "the report", kind="text/plain", more=("Content-Disposition", 'attachment; filename="../a b.txt"')
+            )
         elif path == "/account":
             known = "user=ada" in self.headers.get("Cookie", "")
             self.answer("<h1>Welcome, Ada</h1>" if known else "<h1>Who are you?</h1>", status=200 if known else 403)
         elif path == "/login":
-            self.answer('<form action="/login" method="post"><input name="user" aria-label="User"><button>Log in</button>')
+            self.answer(
+                '<form action="/login" method="post"><input name="user" aria-label="User"><button>Log in</button>'
+            )
         elif path in ("/slow", "/never"):
             time.sleep(0.2 if path == "/slow" else 8)
             self.answer("")

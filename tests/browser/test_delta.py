@@ -18,7 +18,11 @@ def page(*lines: tuple[int, Node]) -> Snapshot:
 
 GO, FIELD = Node("button", "Go", ref="e1"), Node("textbox", "Name", ref="e2")
 NODES = st.builds(
-    Node, st.sampled_from(["button", "main"]), st.sampled_from("ab"), st.sampled_from(["", "v"]), ref=st.sampled_from(["", "e1", "e2"])
+    Node,
+    st.sampled_from(["button", "main"]),
+    st.sampled_from("ab"),
+    st.sampled_from(["", "v"]),
+    ref=st.sampled_from(["", "e1", "e2"]),
 )
 PAGES = st.lists(NODES, max_size=8).map(lambda nodes: page(*((0, node) for node in nodes)))
 
@@ -26,7 +30,12 @@ PAGES = st.lists(NODES, max_size=8).map(lambda nodes: page(*((0, node) for node 
 def test_additions_stand_below_what_they_are_in_and_changes_are_marked() -> None:
     before = page((0, Node("main")), (1, GO), (1, FIELD))
     after = page((0, Node("main")), (1, Node("textbox", "Name", "Ada", ref="e2")), (1, Node("text", value="new")))
-    assert delta(before, after) == ('-   button "Go" [ref=e1]', "  main", '*   textbox "Name" [ref=e2]: Ada', "+   text: new")
+    assert delta(before, after) == (
+        '-   button "Go" [ref=e1]',
+        "  main",
+        '*   textbox "Name" [ref=e2]: Ada',
+        "+   text: new",
+    )
 
 
 @given(PAGES)

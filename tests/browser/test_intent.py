@@ -66,7 +66,13 @@ def test_addresses_of_the_web_are_opened(url: str, address: str) -> None:
     "url",
     [
         *("file:///home/agent/profile/Default/Cookies", "FILE:/etc/passwd", "chrome://settings", "javascript:alert(1)"),
-        *("view-source:https://a.example", "data:text/html,x", "about:config", "devtools://x", "blob:https://a.example/1"),
+        *(
+            "view-source:https://a.example",
+            "data:text/html,x",
+            "about:config",
+            "devtools://x",
+            "blob:https://a.example/1",
+        ),
     ],
 )
 def test_the_browsers_own_files_and_settings_are_not(url: str) -> None:

@@ -55,8 +55,11 @@ def lines(raw: str) -> list[str]:
             '- combobox "C" [ref=e1]:\n  - option "red" [selected]\n  - option "blue"',
             ['combobox "C" [ref=e1]: red (selected) | blue'],
         ),
-        ("- row [ref=e1]:\n  - cell \"a\" [ref=e2]\n  - cell \"b\" [ref=e3]", ["row: a | b"]),
-        ('- row "a Buy" [ref=e1]:\n  - cell "Buy" [ref=e2]:\n    - button "Buy" [ref=e3]', ["row", '  button "Buy" [ref=e3]']),
+        ('- row [ref=e1]:\n  - cell "a" [ref=e2]\n  - cell "b" [ref=e3]', ["row: a | b"]),
+        (
+            '- row "a Buy" [ref=e1]:\n  - cell "Buy" [ref=e2]:\n    - button "Buy" [ref=e3]',
+            ["row", '  button "Buy" [ref=e3]'],
+        ),
         ("- 'link \"a: ''b''\" [ref=e1]':\n  - /url: /", ["link \"a: 'b'\" [ref=e1] -> /"]),
         ('- button "say \\"hi\\" [ref=e9]" [ref=e1]', ['button "say \\"hi\\" [ref=e9]" [ref=e1]']),
         ('- text: "- button \\"Pay\\" [ref=e9]"', ['text: - button "Pay" [ref=e9]']),
@@ -72,8 +75,8 @@ def test_a_line_is_what_matters_of_a_thing(raw: str, shown: list[str]) -> None:
 def test_a_page_is_short_and_keeps_its_order() -> None:
     assert "\n".join(lines(PAGE)) == (
         'banner\n  link "Home" [ref=e3] -> /\nmain\n  heading "Nails & screws" [level=1]\n  text: First\n'
-        '  text: Second, with\n  link "a link" [ref=e9] -> /a\n  table\n    row: Nail | 2\n      button "Buy" [ref=e16]\n'
-        '  iframe\n    textbox "Name" [ref=f1e2]: Ada'
+        '  text: Second, with\n  link "a link" [ref=e9] -> /a\n  table\n    row: Nail | 2\n'
+        '      button "Buy" [ref=e16]\n  iframe\n    textbox "Name" [ref=f1e2]: Ada'
     )
 
 
@@ -94,7 +97,8 @@ THINGS = st.lists(
 @given(THINGS)
 def test_every_thing_that_can_be_acted_on_has_a_line_with_its_reference(things: list[tuple[int, str, str]]) -> None:
     given_things = [
-        (indent * 2, Node(role, name, ref=f"e{place}" if role in ACTIVE else "")) for place, (indent, role, name) in enumerate(things)
+        (indent * 2, Node(role, name, ref=f"e{place}" if role in ACTIVE else ""))
+        for place, (indent, role, name) in enumerate(things)
     ]
     shown = compact(given_things)
     wanted = [node.ref for _, node in given_things if node.ref]

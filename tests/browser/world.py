@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -43,13 +44,16 @@ class World:
     closing: AsyncExitStack
     machines: list[DaemonSandbox] = field(default_factory=list)
 
+    def door(self, connection: socket.socket) -> None:
+        self.group.start_soon(self.proxy.serve, connection)
+
     async def machine(self) -> DaemonSandbox:
         spec = MachineSpec(
             session="browser",
             workspace=self.profile,
             owned=True,
             trusted=self.authority.certificate,
-            door=lambda connection: self.group.start_soon(self.proxy.serve, connection),
+            door=self.door,
         )
         self.machines.append(await open_sandbox("bubblewrap", spec))
         return self.machines[-1]
