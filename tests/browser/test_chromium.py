@@ -8,7 +8,7 @@ import pytest
 
 from tests.browser.world import World, ref, seen
 from workhand.browser.session import MachineBrowser
-from workhand.core.browsing import Act, File
+from workhand.core.browsing import Act, File, Node
 
 pytestmark = pytest.mark.anyio
 
@@ -33,6 +33,7 @@ WELCOME = 'heading "Welcome, Ada" [level=1]'
 async def test_a_page_is_shown_acted_on_and_read(shared: World, browser: MachineBrowser) -> None:
     page = seen(await browser.open(f"{shared.site}"))
     assert (page.title, REF.sub("[ref]", page.shown), page.notes) == ("Shop", SHOP, ())
+    assert browser.node(ref(page, '"Change"')) == Node("button", "Change", ref=ref(page, '"Change"'))
     changed = seen(await browser.act(Act("click", ref(page, '"Change"'))))
     assert changed.shown == '- heading "A small shop" [level=1]\n+ heading "Changed" [level=1]'
     assert seen(await browser.act(Act("click", ref(page, "A box")))).title == "clicked"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workhand.browser.delta import delta, shorter
@@ -38,11 +38,13 @@ def test_additions_stand_below_what_they_are_in_and_changes_are_marked() -> None
     )
 
 
+@settings(deadline=None)
 @given(PAGES)
 def test_a_page_that_is_the_same_has_not_changed(same: Snapshot) -> None:
     assert delta(same, same) == ()
 
 
+@settings(deadline=None)
 @given(PAGES, PAGES)
 def test_every_line_that_came_or_went_is_told_and_no_other(before: Snapshot, after: Snapshot) -> None:
     old, new = (Counter(written(line.node) for line in each.lines) for each in (before, after))

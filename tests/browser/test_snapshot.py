@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workhand.browser.reading import markdown
@@ -94,6 +94,7 @@ THINGS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(THINGS)
 def test_every_thing_that_can_be_acted_on_has_a_line_with_its_reference(things: list[tuple[int, str, str]]) -> None:
     given_things = [
@@ -107,6 +108,7 @@ def test_every_thing_that_can_be_acted_on_has_a_line_with_its_reference(things: 
     assert all(after <= before + 1 for before, after in zip([-1, *depths], depths, strict=False))
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_whatever_a_page_says_is_taken_apart(raw: str) -> None:
     str(compact(tuple(parsed(raw))))

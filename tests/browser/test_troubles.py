@@ -6,7 +6,7 @@ import pytest
 
 from tests.browser.world import World, ref, seen
 from workhand.browser.session import BUSY, ENDED, NOT_RUNNING, MachineBrowser
-from workhand.browser.tabs import DIALOGS_MAX
+from workhand.browser.tabs import DIALOGS_MAX, TABS_MAX
 from workhand.core.browsing import Act
 
 pytestmark = [pytest.mark.anyio, pytest.mark.machines]
@@ -30,6 +30,18 @@ async def test_a_page_that_draws_itself_is_waited_for(shared: World, browser: Ma
     item = seen(await browser.act(Act("click", ref(page, '"Item"'))))
     assert item.url == f"{shared.site}spa/item" and 'heading "Item"' in item.shown
     assert 'heading "Start"' in seen(await browser.act(Act("back"))).whole
+
+
+async def test_there_are_only_so_many_tabs(world: World) -> None:
+    browser = world.browser()
+    for number in range(TABS_MAX):
+        await browser.open("about:blank", tab=number + 1)
+    said = await browser.open("about:blank", tab=TABS_MAX + 1)
+    assert said == f"There are {TABS_MAX} tabs already; close one, or open the page in one of them."
+    page = seen(await browser.open(f"{world.site}popups"))
+    full = seen(await browser.act(Act("click", ref(page, '"In a tab"'))))
+    assert full.notes == (f"A window that the page opened was closed: there are {TABS_MAX} tabs already.",)
+    assert full.title == "Popups"
 
 
 async def test_windows_become_tabs_and_the_last_one_may_be_closed(shared: World, browser: MachineBrowser) -> None:

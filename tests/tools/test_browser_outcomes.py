@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workhand.core.browsing import Act, File, Form, Seen
+from workhand.core.browsing import Act, File, Form, Node, Seen
 from workhand.core.ports import Outcome
 from workhand.sandbox.client import DaemonSandbox
 from workhand.sandbox.probe import open_sandbox
@@ -36,6 +36,9 @@ class Shows:
     async def act(self, act: Act) -> Seen | str:
         self.acts.append(act)
         return self.answer
+
+    def node(self, ref: str) -> Node | None:
+        return None
 
 
 @pytest.fixture

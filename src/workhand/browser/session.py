@@ -22,9 +22,9 @@ from workhand.browser.downloads import Downloads
 from workhand.browser.gate import Gate
 from workhand.browser.settling import settle
 from workhand.browser.snapshot import Snapshot, Thing, bounded, compact, found, parsed
-from workhand.browser.tabs import Tab, Tabs
-from workhand.core.browsing import Act, Form, Seen
-from workhand.errors import SandboxUnavailable
+from workhand.browser.tabs import TABS_MAX, Tab, Tabs
+from workhand.core.browsing import Act, Form, Node, Seen
+from workhand.errors import SandboxLost, SandboxUnavailable
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, CDPSession, Page
@@ -83,6 +83,8 @@ class MachineBrowser:
         if isinstance(address, Refusal):
             return address.why
         live = await self._started()
+        if tab > len(live.tabs.open) >= TABS_MAX:
+            return f"There are {TABS_MAX} tabs already; close one, or open the page in one of them."
         try:
             chosen = await _tab(live, tab)
             status = await _go(chosen.page, address)
@@ -144,6 +146,10 @@ class MachineBrowser:
         except TimeoutError:
             return BUSY
 
+    def node(self, ref: str) -> Node | None:
+        _, tab = self._current()
+        return tab.snapshot.node(ref) if tab is not None else None
+
     async def close(self) -> None:
         """End the browser, so that it writes what it keeps; then its machine."""
         live, self._live = self._live, None
@@ -157,7 +163,7 @@ class MachineBrowser:
                     if live.browser.is_connected():
                         await live.control.send("Browser.close")
                         await chromium.ended(live.machine, live.running)
-            except Error:
+            except (Error, SandboxLost):
                 pass  # It has ended already.
             finally:
                 await live.resources.aclose()
@@ -241,8 +247,7 @@ async def _tab(live: Live, number: int) -> Tab:
         live.tabs.current = live.tabs.open[number - 1]
         await live.tabs.current.page.bring_to_front()
     if number > len(live.tabs.open) or live.tabs.current is None:
-        page = await live.browser.contexts[0].new_page()
-        live.tabs.current = next(tab for tab in live.tabs.open if tab.page is page)
+        live.tabs.current = live.tabs.of(await live.browser.contexts[0].new_page())
     return live.tabs.current
 
 

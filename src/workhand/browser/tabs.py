@@ -43,8 +43,9 @@ class Tabs:
         context.on("page", self._opened)
         context.on("dialog", self._asked)
 
-    def number(self, tab: Tab) -> int:
-        return self.open.index(tab) + 1
+    def of(self, page: Page) -> Tab:
+        """Give the tab of a page, which becomes the current one if it is not known yet."""
+        return next((tab for tab in self.open if tab.page is page), None) or self._take(page)
 
     def note(self, sentence: str) -> None:
         if len(self._notes) < NOTES_MAX and sentence not in self._notes:
@@ -60,16 +61,16 @@ class Tabs:
         self.open.append(self.current)
         page.on("close", self._closed)
         page.on("crash", self._crashed)
+        if len(self.open) > 1:
+            self.note(f"Tab {len(self.open)} was opened and is the current one.")
         return self.current
 
     async def _opened(self, page: Page) -> None:
-        if len(self.open) >= TABS_MAX:
+        if len(self.open) < TABS_MAX or any(tab.page is page for tab in self.open):
+            self.of(page)
+        else:
             self.note(f"A window that the page opened was closed: there are {TABS_MAX} tabs already.")
-            return await page.close()
-        tab = self._take(page)
-        if len(self.open) > 1:
-            self.note(f"Tab {self.number(tab)} was opened and is the current one.")
-        return None
+            await page.close()
 
     def _closed(self, page: Page) -> None:
         self.open = [tab for tab in self.open if tab.page is not page]

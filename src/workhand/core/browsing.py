@@ -76,6 +76,10 @@ class Browser(Protocol):
         """Do something on the current tab; what is shown is what changed by it, where that is less than the whole."""
         ...
 
+    def node(self, ref: str) -> Node | None:
+        """Give what a reference stands for on the current tab as it was last shown."""
+        ...
+
 
 LOOKS = frozenset({"hover", "scroll", "back", "forward", "wait", "tab", "close"})
 INPUTS = frozenset({"type", "select", "check", "uncheck"})
