@@ -119,3 +119,6 @@ async def test_a_page_that_crashes_and_a_browser_that_ends_are_told_and_replaced
     await world.machines[0].execute(gone, timeout_s=10, output_bytes_max=1_000)
     assert await browser.view("text") in (ENDED, NOT_RUNNING)
     assert seen(await browser.open(f"{world.site}form")).title == "Form"
+    await world.machines[-1].close()
+    assert await browser.act(Act("scroll")) in (ENDED, NOT_RUNNING)
+    assert seen(await browser.open(f"{world.site}form")).title == "Form"

@@ -10,6 +10,7 @@ import pytest
 
 from workhand.core.browsing import Act, File, Form, Node, Seen
 from workhand.core.ports import Outcome
+from workhand.errors import SandboxUnavailable
 from workhand.sandbox.client import DaemonSandbox
 from workhand.sandbox.probe import open_sandbox
 from workhand.sandbox.spec import MachineSpec
@@ -28,6 +29,8 @@ class Shows:
     acts: list[Act] = field(default_factory=list)
 
     async def open(self, url: str, *, tab: int = 0) -> Seen | str:
+        if url == "nowhere":
+            raise SandboxUnavailable("There is no Chromium.")
         return self.answer
 
     async def view(self, form: Form, find: str = "") -> Seen | str:
@@ -80,6 +83,12 @@ async def test_a_picture_is_kept_and_not_shown_as_text(sandbox: DaemonSandbox) -
 async def test_what_could_not_be_done_is_an_observation(sandbox: DaemonSandbox) -> None:
     assert await browser_view(BrowserView(find="x"), Shows("No page is open."), sandbox) == Outcome(
         "No page is open.", "browser_view snapshot 'x': No page is open.", ok=False
+    )
+
+
+async def test_that_there_is_no_browser_is_an_observation(sandbox: DaemonSandbox) -> None:
+    assert await browser_open(BrowserOpen("nowhere"), Shows(""), sandbox) == Outcome(
+        "There is no Chromium.", "browser_open nowhere: There is no Chromium.", ok=False
     )
 
 

@@ -90,7 +90,7 @@ class MachineBrowser:
             status = await _go(chosen.page, address)
             await settle(chosen.page, chosen.requests)
             return await self._seen(live, chosen, "", status)
-        except Error as error:
+        except (Error, SandboxLost) as error:
             return self._failed(live, error, f"{address} could not be opened")
         except TimeoutError:
             return BUSY
@@ -113,7 +113,7 @@ class MachineBrowser:
                 lines = [line for line in text.splitlines() if find.casefold() in line.casefold()]
                 blank = await _blank(tab.page)
                 return replace(blank, shown=bounded(lines), whole=text[:WHOLE_CHARS_MAX], notes=live.tabs.notes())
-        except Error as error:
+        except (Error, SandboxLost) as error:
             return self._failed(live, error, "The page could not be shown")
         except TimeoutError:
             return BUSY
@@ -141,7 +141,7 @@ class MachineBrowser:
                 return " ".join([*live.tabs.notes(), NOT_RUNNING])
             await settle(now.page, now.requests)
             return await self._seen(live, live.tabs.current or now, "", changes=True)
-        except Error as error:
+        except (Error, SandboxLost) as error:
             return self._failed(live, error, f"After {act.action} the page could not be shown")
         except TimeoutError:
             return BUSY
@@ -220,7 +220,7 @@ class MachineBrowser:
         return replace(blank, shown=shown, whole=whole[:WHOLE_CHARS_MAX], notes=every, files=files)
 
     def _failed(self, live: Live, error: Exception, what: str) -> str:
-        if not live.browser.is_connected():
+        if isinstance(error, SandboxLost) or not live.browser.is_connected():
             return ENDED
         first = str(error).splitlines()[0] if str(error) else "it is not known why"
         reason = next((told for words, told in REASONS if words in first), first.partition(": ")[2] or first)

@@ -7,6 +7,7 @@ asking, or opening windows, loses its tab or its windows.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -66,11 +67,14 @@ class Tabs:
         return self.current
 
     async def _opened(self, page: Page) -> None:
+        from playwright.async_api import Error
+
         if len(self.open) < TABS_MAX or any(tab.page is page for tab in self.open):
             self.of(page)
         else:
             self.note(f"A window that the page opened was closed: there are {TABS_MAX} tabs already.")
-            await page.close()
+            with suppress(Error):  # It has closed itself.
+                await page.close()
 
     def _closed(self, page: Page) -> None:
         self.open = [tab for tab in self.open if tab.page is not page]

@@ -61,7 +61,7 @@ class Seen:
 class Browser(Protocol):
     """One browser of one user.  What the model can repair comes back as a sentence.
 
-    Every method raises ``SandboxLost`` when the machine is gone, and ``SandboxUnavailable`` when no browser starts.
+    ``open`` raises ``SandboxError`` when no browser can be started.  One that ended is started anew by it.
     """
 
     async def open(self, url: str, *, tab: int = 0) -> Seen | str:

@@ -13,6 +13,7 @@ from typing import cast, get_args
 
 from workhand.core.browsing import Act, Action, Browser, File, Form, Seen
 from workhand.core.ports import Outcome, Sandbox
+from workhand.errors import SandboxError
 from workhand.tools.file import ORIGINAL_BYTES_MAX
 
 UPLOAD_BYTES_MAX = 32_000_000
@@ -43,7 +44,11 @@ class BrowserAct:
 
 
 async def browser_open(asked: BrowserOpen, browser: Browser, sandbox: Sandbox) -> Outcome:
-    seen = await browser.open(asked.url, tab=asked.tab)
+    """Open an address.  That there is no browser ends no session: there is more that it can do."""
+    try:
+        seen = await browser.open(asked.url, tab=asked.tab)
+    except SandboxError as error:
+        seen = str(error)
     return await _outcome(f"browser_open {_cut(asked.url, URL_CHARS_SHOWN)}", seen, sandbox)
 
 
