@@ -24,7 +24,7 @@ from workhand.guard.egress.proxy import Proxy
 from workhand.guard.gatekeeper import Keeper
 from workhand.sandbox.client import DaemonSandbox
 from workhand.sandbox.probe import open_sandbox
-from workhand.sandbox.spec import DOOR_PORT, MachineSpec
+from workhand.sandbox.spec import NETWORK_PORT, MachineSpec
 
 NOW = datetime.datetime.now(datetime.UTC)
 
@@ -53,13 +53,13 @@ class World:
             workspace=self.profile,
             owned=True,
             trusted=self.authority.certificate,
-            door=self.door,
+            doors={NETWORK_PORT: self.door},
         )
         self.machines.append(await open_sandbox("bubblewrap", spec))
         return self.machines[-1]
 
     def browser(self) -> MachineBrowser:
-        made = MachineBrowser(self.machine, proxy_port=DOOR_PORT, trusted_keys=(self.authority.key_digest,))
+        made = MachineBrowser(self.machine, proxy_port=NETWORK_PORT, trusted_keys=(self.authority.key_digest,))
         self.closing.push_async_callback(made.close)
         return made
 

@@ -29,7 +29,20 @@ BASES_MAX = {"errors.py": 3}  # everywhere else 1: a port or a library's class, 
 BROAD_EXCEPTS = {"tools/toolbox.py": 1}  # a tool's body: whatever goes wrong in it is an observation
 NAMES = {"base", "common", "helper", "helpers", "manager", "misc", "services", "util", "utils"}
 IMPURE = {"open", "print", "hash", "id"}
-HEAVY = {"anyio", "apsw", "click", "genai_prices", "httpx2", "jsonschema", "pydantic", "rich", "xllamacpp", "zstandard"}
+HEAVY = {
+    "anyio",
+    "apsw",
+    "click",
+    "genai_prices",
+    "httpx2",
+    "jsonschema",
+    "mcp",
+    "playwright",
+    "pydantic",
+    "rich",
+    "xllamacpp",
+    "zstandard",
+}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Block = ast.If | ast.For | ast.AsyncFor | ast.While | ast.With | ast.AsyncWith | ast.Try | ast.TryStar | ast.Match
