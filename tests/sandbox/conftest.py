@@ -20,8 +20,17 @@ Opener = Callable[..., Awaitable[DaemonSandbox]]
 
 @pytest.fixture(scope="session")
 def require_bubblewrap() -> None:
-    """Skip where bubblewrap cannot run; under CI let the tests fail instead."""
-    found = asyncio.run(probe("bubblewrap"))
+    require("bubblewrap")
+
+
+@pytest.fixture(scope="session")
+def require_gvisor() -> None:
+    require("gvisor")
+
+
+def require(kind: Kind) -> None:
+    """Skip where a kind cannot run; under CI let the tests fail instead."""
+    found = asyncio.run(probe(kind))
     if not isinstance(found, Capabilities) and "CI" not in os.environ:
         pytest.skip(found)
 
@@ -48,11 +57,16 @@ async def opener(tmp_path: Path) -> AsyncIterator[Opener]:
         await sandbox.close()
 
 
-@pytest.fixture(params=["bubblewrap", pytest.param("qemu", marks=pytest.mark.machines), "unsafe"])
+machines = pytest.mark.machines
+
+
+@pytest.fixture(
+    params=["bubblewrap", pytest.param("gvisor", marks=machines), pytest.param("qemu", marks=machines), "unsafe"]
+)
 def kind(request: pytest.FixtureRequest) -> Kind:
     wanted: Kind = request.param
-    if wanted == "bubblewrap":
-        request.getfixturevalue("require_bubblewrap")
+    if wanted != "unsafe":
+        request.getfixturevalue(f"require_{wanted}")
     return wanted
 
 

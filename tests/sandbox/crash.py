@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
+from typing import cast
 
 from workhand.sandbox.probe import Kind, open_sandbox
 from workhand.sandbox.spec import MachineSpec
 
 
 async def main() -> None:
-    kind: Kind = "unsafe" if sys.argv[1] == "unsafe" else "bubblewrap"
+    kind = cast(Kind, sys.argv[1])
     sandbox = await open_sandbox(kind, MachineSpec(session="crash", workspace=Path(sys.argv[2]), owned=True))
     done = await sandbox.shell_run("main", "(sleep 1007; true) &", timeout_s=10, output_bytes_max=100)
     assert done.exit_code == 0

@@ -123,8 +123,8 @@ def running(pid: int) -> list[int]:
     while waiting:
         found.append(waiting.pop())
         with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
-            children = Path(f"/proc/{found[-1]}/task/{found[-1]}/children").read_text()
-            waiting += [int(child) for child in children.split()]
+            for thread in Path(f"/proc/{found[-1]}/task").iterdir():
+                waiting += [int(child) for child in (thread / "children").read_text().split()]
     return found
 
 

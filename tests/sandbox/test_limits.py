@@ -96,7 +96,7 @@ def test_a_sweep_takes_the_records_of_the_dead_and_leaves_those_of_the_living(tm
 
 
 def test_without_groups_rlimits_stand_in_and_say_what_they_do_not_hold() -> None:
-    grouped = {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": 4096, "RLIMIT_CPU": 10}
+    grouped = {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": 4096, "RLIMIT_FSIZE": 10 << 30, "RLIMIT_CPU": 10}
     alone = grouped | {"RLIMIT_DATA": 1 << 28, "RLIMIT_NPROC": 64}
     assert rlimits(LIMITS, grouped=True, own_user=True) == grouped
     assert rlimits(LIMITS, grouped=False, own_user=True) == alone

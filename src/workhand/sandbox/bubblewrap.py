@@ -52,6 +52,7 @@ SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 PYTHON_MINOR_MIN = 9
 TRUSTED_BY_DEFAULT = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 SHM_BYTES, RUN_BYTES = 64 * MIB, 16 * MIB
+SHARED_KERNEL = "The kernel is shared with the host: a kernel bug is a way out."
 
 ETC_FILES = {
     "passwd": (
@@ -125,15 +126,15 @@ async def open_bubblewrap(spec: MachineSpec) -> DaemonSandbox:
                 doors=spec.doors,
             )
         joined = tuple(path.parent for path in joins)
-        notes = limit.weaknesses(spec.limits, groups, own_user=True) + _notes(identity)
+        notes = (*limit.weaknesses(spec.limits, groups, own_user=True), SHARED_KERNEL, *sharing(identity))
         capabilities = Capabilities("bubblewrap", "namespace", limit.enforcer(groups), spec.network, notes)
         return DaemonSandbox(wire, capabilities, resources, Meter(spec.limits, joined))
 
 
-def _notes(identity: Identity) -> tuple[str, ...]:
-    kernel = "The kernel is shared with the host: a kernel bug is a way out."
+def sharing(identity: Identity) -> tuple[str, ...]:
+    """Say whose processes on the host are close to those of the sandbox."""
     shared = f"Processes on the host outside of the sandbox have its uid {identity.uid}, too."
-    return (kernel, shared) if identity.shared else (kernel,)
+    return (shared,) if identity.shared else ()
 
 
 def find_program(name: str, package: str) -> str:

@@ -17,13 +17,13 @@ import errno
 import json
 import os
 import struct
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import anyio
 
@@ -40,6 +40,8 @@ WORDS_BYTES_MAX = 4_096
 GRACE_S = 30.0  # past a request's own time limit, before the daemon counts as lost
 CLOSE_S = 3.0
 FILE_S = 120.0
+
+Checkpoint: TypeAlias = Callable[[Path], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -157,12 +159,18 @@ class DaemonSandbox:
     """A ``Sandbox`` whose inside is a daemon at the other end of a pipe."""
 
     def __init__(
-        self, wire: Wire, capabilities: Capabilities, resources: AsyncExitStack, meter: Meter | None = None
+        self,
+        wire: Wire,
+        capabilities: Capabilities,
+        resources: AsyncExitStack,
+        meter: Meter | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self._wire = wire
         self._meter = meter
         self._capabilities = capabilities
         self._resources = resources
+        self._checkpoint = checkpoint
         self._requests = 0
 
     @property
@@ -257,6 +265,15 @@ class DaemonSandbox:
         found = header.get("digest")
         return FileStatus(str(header.get("path")), kind, _whole(header, "bytes"), found and str(found))
 
+    async def checkpoint(self, image: Path) -> None:
+        """Write all that runs inside to a file, and end the machine.  The workspace stays, and is not in the file."""
+        if self._checkpoint is None:
+            raise SandboxUnavailable(f"A {self._capabilities.backend!r} machine cannot be kept; use gVisor, as root.")
+        if self._wire.pending:
+            raise SandboxUnavailable("The machine cannot be kept while a command is waited for; cancel that first.")
+        await self._checkpoint(image)
+        await self.close()
+
     async def close(self) -> None:
         """End everything inside and give back what was taken on the host.  The workspace stays."""
         with anyio.CancelScope(shield=True):
@@ -326,10 +343,11 @@ async def start_daemon(
     ready_s: float,
     resources: AsyncExitStack,
     doors: Mapping[int, Door] = MappingProxyType({}),
+    greet: bool = False,
 ) -> Wire:
     """Start a daemon and wait until it is ready; raise ``SandboxUnavailable`` with its last words if it is not.
 
-    Ending it is pushed onto ``resources``.
+    One that goes on from a checkpoint is so when it is greeted.  Ending it is pushed onto ``resources``.
     """
     loop = asyncio.get_running_loop()
     with anyio.CancelScope(shield=True):  # cancelled half-way, asyncio would leave the process behind
@@ -340,6 +358,8 @@ async def start_daemon(
         except OSError as error:
             raise SandboxUnavailable(f"The program {argv[0]!r} cannot be started: {error.strerror}.") from error
     resources.push_async_callback(_end, wire)
+    if greet:
+        wire.send({"op": "greet"})
     try:
         async with asyncio.timeout(ready_s):
             await asyncio.wait([wire.ready])

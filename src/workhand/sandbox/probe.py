@@ -16,13 +16,14 @@ from workhand.errors import SandboxError, SandboxUnavailable
 from workhand.sandbox.bubblewrap import open_bubblewrap
 from workhand.sandbox.client import DaemonSandbox
 from workhand.sandbox.docker import open_docker
+from workhand.sandbox.gvisor import open_gvisor
 from workhand.sandbox.limits import SandboxLimits
 from workhand.sandbox.remote import Service, open_e2b
 from workhand.sandbox.spec import MachineSpec
 from workhand.sandbox.unsafe import open_unsafe
 from workhand.sandbox.vm.qemu import open_vm
 
-Kind: TypeAlias = Literal["bubblewrap", "docker", "e2b", "qemu", "unsafe"]
+Kind: TypeAlias = Literal["bubblewrap", "docker", "e2b", "gvisor", "qemu", "unsafe"]
 DEFAULT_LIMITS = SandboxLimits()
 
 SWITCHES = (  # a kernel setting, the value with which user namespaces are off, the value that helps
@@ -49,6 +50,8 @@ async def open_sandbox(kind: Kind, spec: MachineSpec, service: Service | None = 
             return await open_docker(spec)
         case "e2b":
             return await open_e2b(spec, service or Service())
+        case "gvisor":
+            return await open_gvisor(spec)
         case "qemu":
             return await open_vm(spec)
         case "unsafe":

@@ -19,7 +19,7 @@ from workhand.sandbox.spec import MachineSpec
 
 TIERS: tuple[tuple[Isolation, tuple[Kind, ...]], ...] = (
     ("namespace", ("bubblewrap", "docker")),
-    ("kernel", ()),
+    ("kernel", ("gvisor",)),
     ("vm", ("qemu",)),
 )
 """What gives how much, the weakest first.

@@ -53,7 +53,8 @@ def main() -> None:
     try:
         Daemon().serve(settings["ports"])
     finally:
-        kill_children()
+        if os.getpid() != 1:  # The kernel ends what PID 1 leaves behind.
+            kill_children()
 
 
 def kill_children() -> None:
@@ -73,7 +74,7 @@ class Daemon:
     def __init__(self) -> None:
         self.selector = selectors.DefaultSelector()
         self.received = bytearray()
-        self.jobs: dict[int, Any] = {}  # commands and shells, by the pid they wait for
+        self.jobs: dict[int, Any] = {}  # commands, shells and terminals, by the pid they wait for
         self.shells: dict[str, Shell] = {}
         self.work: collections.deque[Iterator[None]] = collections.deque()  # long file work, done in steps
         self.tunnels = Tunnels(self._post, self.watch)
@@ -109,8 +110,7 @@ class Daemon:
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self.watch(woken, lambda: os.read(woken, CHUNK_BYTES))
-        self.watch(0, self._receive)
-        self.send({"ready": True, "python": sys.version.split()[0], "pid": os.getpid()})
+        self.do_greet({}, b"")
         while self.open:
             now = time.monotonic()
             due = min((job.deadline() for job in self._timed()), default=NEVER)
@@ -169,6 +169,13 @@ class Daemon:
     def _fail(self, request: Header, error: OSError) -> None:
         self.send({"id": request["id"], "errno": error.errno, "path": request.get("path") or error.filename})
 
+    def do_greet(self, request: Header, payload: bytes) -> None:
+        """Say that requests are heard.  In a machine that goes on, input and connections are another host's."""
+        self.tunnels.close()
+        self.watch(0, self._receive, 0)
+        self.watch(0, self._receive)
+        self.send({"ready": True, "python": sys.version.split()[0], "pid": os.getpid()})
+
     def do_execute(self, request: Header, payload: bytes) -> None:
         command = Command(self, request, payload)
         self.jobs[command.pid] = command
@@ -222,7 +229,7 @@ class Daemon:
             end = TerminalEnd(rows, columns)
         except OSError:  # There is no bash, or no process may be added.
             return self._post(number, "reset", 0, b"")
-        self.tunnels.enter(number, end)
+        self.jobs[end.pid] = self.tunnels.enter(number, end)
 
     def do_read(self, request: Header, payload: bytes) -> None:
         self.send({"id": request["id"]}, read_file(request["path"], request["offset"], request["bytes_max"]))

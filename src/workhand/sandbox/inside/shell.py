@@ -21,6 +21,7 @@ import struct
 import termios
 import time
 
+from .keeper import press, spawn_on
 from .streams import (
     DRAIN_BYTES_MAX,
     NEVER,
@@ -29,7 +30,6 @@ from .streams import (
     exit_code,
     read_available,
     refuse,
-    spawn,
     write_available,
 )
 
@@ -43,9 +43,10 @@ LAST_WORDS_S = 0.03  # a dead shell's last output passes through the kernel's te
 STATUS_BYTES_MAX = 3  # of a marker: the exit status
 COMMAND_FD = 199  # far from the numbers that scripts choose
 COMMAND_PATH = f"/dev/fd/{COMMAND_FD}"
+BASH = ["bash", "--noprofile", "--noediting", "--rcfile", COMMAND_PATH, "-i"]
 ROWS_COLUMNS = struct.pack("HHHH", 50, 160, 0, 0)
 SETTINGS = rb"""unset HISTFILE; set +H; PS1= PS2=
-PROMPT_COMMAND='{ printf "\036%%s%%s %%d\036" %s %s "$?"; PS1= PS2=; } >/dev/tty 2>/dev/null'
+PROMPT_COMMAND='{ printf "\036%%s%%s %%d\036" %s %s "$?"; PS1= PS2=; } >%s 2>/dev/null'
 """
 
 
@@ -72,18 +73,14 @@ class Shell:
         self.ready = False
         self.status = 0
         self.memory = os.memfd_create("command")
-        self._fill(SETTINGS % tuple(half.encode() for half in halves))
         self.master, slave = os.openpty()
+        terminal = os.ttyname(slave)  # by its own name: gVisor's kernel has no /dev/tty that opens
+        self._fill(SETTINGS % tuple(word.encode() for word in (*halves, terminal)))
         self._settle(slave)
         fcntl.ioctl(slave, termios.TIOCSWINSZ, ROWS_COLUMNS)
-        actions = [  # opening the terminal as the leader of a session makes it the controlling one
-            (os.POSIX_SPAWN_OPEN, 0, os.ttyname(slave), os.O_RDWR, 0),
-            (os.POSIX_SPAWN_DUP2, 0, 1),
-            (os.POSIX_SPAWN_DUP2, 0, 2),
-            (os.POSIX_SPAWN_DUP2, self.memory, COMMAND_FD),
-        ]
+        actions = [(os.POSIX_SPAWN_DUP2, self.memory, COMMAND_FD)]
         try:
-            self.pid = spawn(["bash", "--noprofile", "--noediting", "--rcfile", COMMAND_PATH, "-i"], actions)
+            self.pid = spawn_on(self.master, terminal, BASH, actions, {})
         except OSError:
             os.close(self.master)
             os.close(self.memory)
@@ -140,7 +137,7 @@ class Shell:
         if len(self.typed) + len(text) > TYPED_BYTES_MAX:
             raise refuse(errno.ENOBUFS)
         self.busy = self.busy or b"\n" in text
-        self._type(text)
+        self._type(press(self.master, self.pid, text))
 
     def _type(self, text: bytes) -> None:
         self.typed += text

@@ -75,14 +75,16 @@ def refuse(code: int, path: str | None = None) -> OSError:
     return OSError(code, os.strerror(code), path)
 
 
-def spawn(argv: list[str], file_actions: list[tuple[Any, ...]], **environment: str) -> int:
-    """Start a program as the leader of a session, and so of a process group, of its own."""
+def spawn(
+    argv: list[str], file_actions: list[tuple[Any, ...]], environment: dict[str, str] | None = None, leads: bool = True
+) -> int:
+    """Start a program as the leader of a session, and so of a process group, of its own, unless it is not to lead."""
     return os.posix_spawnp(
         argv[0],
         argv,
-        {**os.environ, **environment},
+        {**os.environ, **(environment or {})},
         file_actions=file_actions,
-        setsid=True,
+        setsid=leads,
         setsigdef=RESET_SIGNALS,
         setsigmask=(),
     )

@@ -8,7 +8,7 @@ import os
 import struct
 import termios
 
-from .streams import spawn
+from .keeper import press, spawn_on
 
 SHELL = ["bash", "-i"]
 PROMPT = r"\u@\h:\w\$ "
@@ -21,13 +21,8 @@ class TerminalEnd:
         self.master, slave = os.openpty()
         os.set_blocking(self.master, False)
         self.resize(rows, columns)
-        actions = [  # opening the terminal as the leader of a session makes it the controlling one
-            (os.POSIX_SPAWN_OPEN, 0, os.ttyname(slave), os.O_RDWR, 0),
-            (os.POSIX_SPAWN_DUP2, 0, 1),
-            (os.POSIX_SPAWN_DUP2, 0, 2),
-        ]
         try:
-            self.pid = spawn(SHELL, actions, TERM="xterm-256color", PS1=PROMPT)
+            self.pid = spawn_on(self.master, os.ttyname(slave), SHELL, [], {"TERM": "xterm-256color", "PS1": PROMPT})
         except OSError:
             os.close(self.master)
             raise
@@ -49,7 +44,8 @@ class TerminalEnd:
             return b""
 
     def send(self, content: bytes | bytearray) -> int:
-        return os.write(self.master, content)
+        rest = press(self.master, self.pid, bytes(content))
+        return len(content) - len(rest) + os.write(self.master, rest)
 
     def finish(self) -> None:
         """Type the end of input, as a person does who leaves."""

@@ -61,7 +61,7 @@ class Tunnel:
         self.credit = WINDOW_BYTES  # what may be sent to the other side
         self.owed = WINDOW_BYTES  # what the other side may send
         self.waiting = bytearray()  # for the socket
-        self.read_ended = self.write_ended = self.closing = self.closed = False
+        self.over = self.read_ended = self.write_ended = self.closing = self.closed = False
         self._rewatch()
 
     def take(self, event: str, count: int, payload: bytes) -> None:
@@ -90,6 +90,13 @@ class Tunnel:
         if tell:
             self.post(self.number, "reset", 0, b"")
 
+    def ended(self, status: int) -> None:
+        """Read to the end: the program there is over, which not every kernel tells of its terminal."""
+        self.over = True
+        while self.credit and not (self.read_ended or self.closed):
+            self._read()
+        self._rewatch()
+
     def _ready(self) -> None:
         self._write()
         self._read()
@@ -101,7 +108,9 @@ class Tunnel:
         try:
             chunk = self.end.receive(min(CHUNK_BYTES, self.credit))
         except BlockingIOError:
-            return
+            if not self.over:
+                return
+            chunk = b""
         except OSError:  # The other end is gone, with what it had still to say.
             return self.close(tell=True)
         if chunk:
@@ -191,10 +200,11 @@ class Tunnels:
         sock.connect_ex(("127.0.0.1", port))
         self.enter(number, end)
 
-    def enter(self, number: int, end: End) -> None:
+    def enter(self, number: int, end: End) -> Tunnel:
         """Begin this end of a tunnel that the other end has opened, or is about to."""
         self._forget()
         self.open[number] = Tunnel(number, end, self.post, self.watch)
+        return self.open[number]
 
     def full(self) -> bool:
         self._forget()
