@@ -16,6 +16,7 @@ import codecs
 import errno
 import json
 import os
+import signal
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -37,6 +38,9 @@ LENGTHS = struct.Struct(">II")
 HEADER_BYTES_MAX = 1 << 20
 PAYLOAD_BYTES_MAX = 256 << 20
 WORDS_BYTES_MAX = 4_096
+NAME_CHARS_MAX = 4_096  # of what the inside calls a file
+STATUSES = range(1 - signal.NSIG, 256)  # that a program can end with; below zero by a signal
+UNREAD_BYTES_MAX = 16 << 20  # of what is said about tunnels and waits to be read inside; what they carry has windows
 GRACE_S = 30.0  # past a request's own time limit, before the daemon counts as lost
 CLOSE_S = 3.0
 FILE_S = 120.0
@@ -58,11 +62,12 @@ class Wire(asyncio.SubprocessProtocol):
 
     def __init__(self, doors: Mapping[int, Door]) -> None:
         self.loop = asyncio.get_running_loop()
-        self.doorway = Doorway(doors, self.send)
+        self.doorway = Doorway(doors, self._send_of_tunnel)
         self.ready: asyncio.Future[dict[str, Any]] = self.loop.create_future()
         self.exited = asyncio.Event()
         self.writable = asyncio.Event()
         self.writable.set()
+        self.unread_bytes = 0  # about tunnels, since the pipe last took everything
         self.pending: dict[int, Pending] = {}
         self.received = bytearray()
         self.words = bytearray()  # the last of standard error: why it ended
@@ -76,6 +81,7 @@ class Wire(asyncio.SubprocessProtocol):
 
     def resume_writing(self) -> None:
         self.writable.set()
+        self.unread_bytes = 0
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == 2:
@@ -109,7 +115,7 @@ class Wire(asyncio.SubprocessProtocol):
         return SandboxLost(f"The sandbox is gone: {self.reason}; the next action opens another one.")
 
     def _take_frames(self) -> None:
-        while len(self.received) >= LENGTHS.size:
+        while self.reason is None and len(self.received) >= LENGTHS.size:
             header_bytes, payload_bytes = LENGTHS.unpack_from(self.received)
             if header_bytes > HEADER_BYTES_MAX or payload_bytes > PAYLOAD_BYTES_MAX:
                 return self._distrust()
@@ -120,15 +126,15 @@ class Wire(asyncio.SubprocessProtocol):
             del self.received[:end]
             try:
                 header = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return self._distrust()
             if not isinstance(header, dict):
                 return self._distrust()
             self._dispatch(header, payload)
         return None
 
-    def _distrust(self) -> None:
-        self.lose("it sent what is not a frame of the protocol")
+    def _distrust(self, reason: str = "it sent what is not a frame of the protocol") -> None:
+        self.lose(reason)
         self.transport.kill()
 
     def _dispatch(self, header: dict[str, Any], payload: bytes) -> None:
@@ -137,7 +143,7 @@ class Wire(asyncio.SubprocessProtocol):
         if "tunnel" in header:
             return self.doorway.take(header, payload)
         number = header.get("id")
-        pending = self.pending.get(number) if isinstance(number, int) else None
+        pending = self.pending.get(number) if type(number) is int else None  # and not a bool
         if pending is None or pending.answer.done():
             return
         if header.get("live"):
@@ -147,12 +153,22 @@ class Wire(asyncio.SubprocessProtocol):
         else:
             pending.answer.set_result((header, payload))
 
-    def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
+    def _send_of_tunnel(self, header: dict[str, Any], payload: bytes) -> None:
+        """Send what a tunnel says.  An inside could have us say ever more, and read none of it."""
+        sent = self.send(header, payload)
+        if not self.writable.is_set():
+            self.unread_bytes += sent - len(payload)
+        if self.unread_bytes > UNREAD_BYTES_MAX and self.reason is None:
+            self._distrust("it does not read what its connections are told")
+
+    def send(self, header: dict[str, Any], payload: bytes = b"") -> int:
+        """Write a frame; give its length."""
         pipe = cast(asyncio.WriteTransport, self.transport.get_pipe_transport(0))
         text = json.dumps(header).encode()
         pipe.write(LENGTHS.pack(len(text), len(payload)) + text)
         if payload:
             pipe.write(payload)
+        return LENGTHS.size + len(text) + len(payload)
 
 
 class DaemonSandbox:
@@ -221,26 +237,28 @@ class DaemonSandbox:
         if not argv:
             raise OSError(errno.EINVAL, "There is no program to run", "")
         request = {"op": "execute", "argv": argv, "timeout_s": timeout_s}
-        request["output_bytes_max"] = _bounded(output_bytes_max)
+        request["output_bytes_max"] = most = _bounded(output_bytes_max)
         header, output = await self._ask(request, stdin, answer_s=timeout_s + GRACE_S, watch=watch)
         split = _whole(header, "split", len(output))
-        return Executed(_status(header), output[:split], output[split:], _whole(header, "dropped"))
+        stdout, stderr = output[:split][:most], output[split:][:most]
+        return Executed(_status(header), stdout, stderr, _whole(header, "dropped"))
 
     async def shell_run(
         self, shell: str, command: str, *, timeout_s: float, output_bytes_max: int, watch: Watch | None = None
     ) -> Executed:
         """Run a command in a named shell; the output begins with what the shell showed since it was last looked at."""
         request = {"op": "shell_run", "shell": shell, "timeout_s": timeout_s}
-        request["output_bytes_max"] = _bounded(output_bytes_max)
+        request["output_bytes_max"] = most = _bounded(output_bytes_max)
         content = command.encode(errors="surrogateescape")
         header, output = await self._ask(request, content, answer_s=timeout_s + GRACE_S, watch=watch)
-        return Executed(_status(header), output, dropped_bytes=_whole(header, "dropped"))
+        return Executed(_status(header), output[:most], dropped_bytes=_whole(header, "dropped"))
 
     async def shell_view(self, shell: str, *, wait_s: float, output_bytes_max: int) -> Executed:
         """Give what a shell has shown; an idle one answers at once, with the status of its last command."""
-        request = {"op": "shell_view", "shell": shell, "wait_s": wait_s, "output_bytes_max": _bounded(output_bytes_max)}
+        most = _bounded(output_bytes_max)
+        request = {"op": "shell_view", "shell": shell, "wait_s": wait_s, "output_bytes_max": most}
         header, output = await self._ask(request, answer_s=wait_s + GRACE_S)
-        return Executed(_status(header), output, dropped_bytes=_whole(header, "dropped"))
+        return Executed(_status(header), output[:most], dropped_bytes=_whole(header, "dropped"))
 
     async def shell_input(self, shell: str, text: str) -> None:
         """Type into a shell's terminal; a line longer than 4,095 bytes is more than a terminal takes."""
@@ -250,7 +268,7 @@ class DaemonSandbox:
     async def read(self, path: str, *, offset: int = 0, bytes_max: int) -> bytes:
         request = {"op": "read", "path": path, "offset": offset, "bytes_max": min(bytes_max, PAYLOAD_BYTES_MAX)}
         _, content = await self._ask(request, answer_s=FILE_S)
-        return content
+        return content[:bytes_max]
 
     async def write(self, path: str, content: bytes) -> None:
         if len(content) > PAYLOAD_BYTES_MAX:
@@ -262,8 +280,7 @@ class DaemonSandbox:
         kind = header.get("kind")
         if kind not in ("file", "directory", "other"):
             return None
-        found = header.get("digest")
-        return FileStatus(str(header.get("path")), kind, _whole(header, "bytes"), found and str(found))
+        return FileStatus(_name(header, "path"), kind, _whole(header, "bytes"), _name(header, "digest") or None)
 
     async def checkpoint(self, image: Path) -> None:
         """Write all that runs inside to a file, and end the machine.  The workspace stays, and is not in the file."""
@@ -306,7 +323,8 @@ class DaemonSandbox:
             self._wire.pending.pop(number, None)
         if "errno" in header:
             number = _whole(header, "errno")
-            raise OSError(number, os.strerror(number), str(header.get("path")))
+            number = number if number in errno.errorcode else errno.EIO
+            raise OSError(number, os.strerror(number), _name(header, "path"))
         return header, content
 
 
@@ -401,10 +419,16 @@ def _bounded(output_bytes_max: int) -> int:
 
 def _status(header: dict[str, Any]) -> int | None:
     status = header.get("exit")
-    return status if isinstance(status, int) else None
+    return status if type(status) is int and status in STATUSES else None
 
 
 def _whole(header: dict[str, Any], name: str, most: int = 1 << 62) -> int:
     """Take a number that the inside claims, as one that can be used."""
     number = header.get(name)
     return max(0, min(number, most)) if isinstance(number, int) else 0
+
+
+def _name(header: dict[str, Any], field: str) -> str:
+    """Take what the inside calls a file, cut, and without the halves of characters that no log can hold."""
+    name = header.get(field)
+    return name[:NAME_CHARS_MAX].encode(errors="replace").decode() if isinstance(name, str) else ""

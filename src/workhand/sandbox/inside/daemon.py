@@ -165,6 +165,8 @@ class Daemon:
             getattr(self, "do_" + request["op"])(request, payload)
         except OSError as error:
             self._fail(request, error)
+        except (ValueError, OverflowError, RecursionError):  # a NUL in a path, a number no file has, a path too deep
+            self._fail(request, refuse(errno.EINVAL))
 
     def _fail(self, request: Header, error: OSError) -> None:
         self.send({"id": request["id"], "errno": error.errno, "path": request.get("path") or error.filename})

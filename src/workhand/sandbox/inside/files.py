@@ -17,9 +17,8 @@ BLOCK_BYTES = 1 << 20
 
 
 def read_file(path: str, offset: int, bytes_max: int) -> bytes:
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    fd = open_file(path)
     try:
-        require_file(os.fstat(fd))
         content = bytearray()
         while len(content) < bytes_max:
             part = os.pread(fd, bytes_max - len(content), offset + len(content))
@@ -71,11 +70,22 @@ def digest_file(path: str, size: int) -> Iterator[str | None]:
     import hashlib  # brings a large library along, and few sandboxes are asked
 
     digest = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:
+    with open(open_file(path), "rb", buffering=0) as file:
         for _ in range(0, size, BLOCK_BYTES):
             digest.update(file.read(BLOCK_BYTES))
             yield None
     yield digest.hexdigest()
+
+
+def open_file(path: str) -> int:
+    """Open a regular file, without waiting for a pipe that a program put in its place since it was described."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        require_file(os.fstat(fd))
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 def require_file(found: os.stat_result) -> None:
