@@ -18,6 +18,7 @@ What a model can repair is never raised: it becomes an ``Observation`` with
       StoreError             the database is damaged, or of a format this version cannot read
         Conflict             another writer was first: drop everything and wake again
         SessionUnknown       no session has that id
+      ServerFailed           an MCP server gave no usable answer: tell the model, which may call again
       Denied                 a person or a rule said no
       HistoryEdited          an agent's messages do not begin with those on record: begin a new context
       LimitReached           steps, tokens, money or time are used up
@@ -39,6 +40,7 @@ __all__ = [
     "SandboxError",
     "SandboxLost",
     "SandboxUnavailable",
+    "ServerFailed",
     "SessionUnknown",
     "StoreError",
     "WorkhandError",
@@ -111,6 +113,10 @@ class SessionUnknown(StoreError):
     def __init__(self, session: str) -> None:
         super().__init__(f"There is no session {session!r}; `workhand sessions` lists those there are.")
         self.session = session
+
+
+class ServerFailed(WorkhandError):
+    """An MCP server could not be started, ended, was too slow, or refused a request."""
 
 
 class Denied(WorkhandError):
