@@ -10,7 +10,6 @@ after ``FAILURES_MAX`` of them there is a rest in which requests fail at once.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -55,7 +54,7 @@ def as_it_is(server: Local) -> Local:
 class Host:
     """What servers are given of this computer."""
 
-    values: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)  # for placeholders
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)  # for placeholders
     spawn: Callable[[Local], Local] = as_it_is  # gives the program to start instead, such as one in a sandbox
     oauth: OAuth | None = None
     limits: Limits = field(default_factory=Limits)
@@ -144,8 +143,8 @@ class Connection:
         if self._life is None or self._life.ended.is_set():
             if anyio.current_time() < self._rests_until:
                 raise ServerFailed(
-                    f"The MCP server {self._server.name!r} failed {self._failures} times in a row and is left alone for up "
-                    f"to {REST_S:g} s; look at it with `workhand mcp test {self._server.name}`; {self._problem}."
+                    f"The MCP server {self._server.name!r} failed {self._failures} times in a row and is left alone "
+                    f"for up to {REST_S:g} s; look at it with `workhand mcp test {self._server.name}`; {self._problem}."
                 )
             self._life = Life(filled(self._server, self._host.values), _back_off_s(self._failures))
             self._group.start_soon(self._own, self._life)

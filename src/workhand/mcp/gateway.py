@@ -149,7 +149,7 @@ def _told(watch: Watch | None) -> ProgressFnT | None:
     if watch is None:
         return None
 
-    async def told(done: float, total: float | None, message: str | None) -> None:
-        watch(Progress(done, total, message or ""))
+    async def told(progress: float, total: float | None, message: str | None) -> None:
+        watch(Progress(progress, total, message or ""))
 
     return told
