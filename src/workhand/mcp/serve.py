@@ -8,8 +8,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import quote
 
 from workhand.errors import WorkhandError
@@ -72,27 +72,27 @@ def offered(sessions: Sessions) -> MCPServer:
     """Give the server that offers sessions."""
     from mcp.server.mcpserver import MCPServer
     from mcp_types import TextContent
-    from pydantic import Field
 
     server = MCPServer("workhand", instructions=INSTRUCTIONS, log_level="ERROR")
 
-    async def start(task: Annotated[str, Field(min_length=1)]) -> str:
+    async def start(task: str) -> str:
         """Start working on a task; gives the id of the session."""
         with _told():
             return await sessions.start(task)
 
-    async def follow(id: str, after: Annotated[int, Field(ge=0)] = 0) -> Followed:
-        """Give what a session has said after a position (0: from the beginning), and its status."""
+    async def follow(id: str, after: int = 0) -> dict[str, Any]:
+        """Give the lines that a session has said after a position (0: from the beginning), the position to give the
+        next time, and the status: working, waiting (for an answer) or ended."""
         with _told():
-            return await sessions.follow(id, after)
+            return asdict(await sessions.follow(id, after))
 
-    async def answer(id: str, text: Annotated[str, Field(min_length=1)]) -> str:
+    async def answer(id: str, text: str) -> str:
         """Answer what a session has asked, or tell it more."""
         with _told():
             await sessions.answer(id, text)
         return "The session has your answer."
 
-    async def result(id: str) -> list[wire.ContentBlock]:
+    async def result(id: str) -> list[Any]:
         """Give what a session has delivered: its words, and its files."""
         with _told():
             text, files = await sessions.result(id)
