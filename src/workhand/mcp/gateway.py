@@ -64,9 +64,8 @@ class Gateway:
 
     async def tools(self, server: str) -> tuple[Tool, ...]:
         async def listed(client: mcp.Client) -> tuple[Tool, ...]:
-            if client.server_capabilities.tools is None:
-                return ()
-            return tuple(map(content.tool, await _pages(client.list_tools, "tools")))
+            found = await _pages(client.list_tools, "tools", client.server_capabilities.tools)
+            return tuple(map(content.tool, found))
 
         return await self._of(server).ask("the list of its tools", listed, timeout_s=LIST_S)
 
@@ -89,10 +88,9 @@ class Gateway:
         """List what can be read, and then the templates of what can be."""
 
         async def listed(client: mcp.Client) -> tuple[Resource, ...]:
-            if client.server_capabilities.resources is None:
-                return ()
-            found = await _pages(client.list_resources, "resources")
-            templates = await _pages(client.list_resource_templates, "resource_templates")
+            stated = client.server_capabilities.resources
+            found = await _pages(client.list_resources, "resources", stated)
+            templates = await _pages(client.list_resource_templates, "resource_templates", stated)
             return tuple(map(content.resource, (*found, *templates)))
 
         return await self._of(server).ask("the list of its resources", listed, timeout_s=LIST_S)
@@ -106,9 +104,8 @@ class Gateway:
 
     async def prompts(self, server: str) -> tuple[Prompt, ...]:
         async def listed(client: mcp.Client) -> tuple[Prompt, ...]:
-            if client.server_capabilities.prompts is None:
-                return ()
-            return tuple(map(content.prompt, await _pages(client.list_prompts, "prompts")))
+            found = await _pages(client.list_prompts, "prompts", client.server_capabilities.prompts)
+            return tuple(map(content.prompt, found))
 
         return await self._of(server).ask("the list of its prompts", listed, timeout_s=LIST_S)
 
@@ -132,12 +129,20 @@ class Gateway:
         return self._connections[server]
 
 
-async def _pages(page: Callable[..., Awaitable[Any]], name: str) -> list[Any]:
-    """Turn the pages of a list, as far as a list may go."""
+async def _pages(page: Callable[..., Awaitable[Any]], name: str, stated: object) -> list[Any]:
+    """Turn the pages of a list, as far as a list may go; there are none if the server does not have what is listed."""
+    import mcp
+    from mcp_types import METHOD_NOT_FOUND
+
     found: list[Any] = []
     cursor: str | None = None
-    for _ in range(PAGES_MAX):
-        answer = await page(cursor=cursor)
+    for _ in range(PAGES_MAX if stated is not None else 0):
+        try:
+            answer = await page(cursor=cursor)
+        except mcp.MCPError as error:
+            if error.code != METHOD_NOT_FOUND:  # as of a server that has resources, and no templates of them
+                raise
+            break
         found += getattr(answer, name)
         cursor = answer.next_cursor
         if cursor is None or len(found) >= LISTED_MAX:
