@@ -81,7 +81,7 @@ async def test_a_person_signs_in_once_and_the_tokens_are_kept() -> None:
                 result = await door.call("web", "header", {"name": "authorization"}, timeout_s=CALL_S)
                 assert result.parts == (Text("Bearer token-for-code-1"),)
     assert authority.asked == 1
-    assert sorted(keeper.texts) == [("web", "client"), ("web", "tokens")]
+    assert sorted(keeper.texts) == [(url, "client"), (url, "tokens")]
 
 
 async def test_where_nobody_can_sign_in_the_error_says_where_to() -> None:
@@ -108,11 +108,11 @@ class Kept:
     def __init__(self) -> None:
         self.texts: dict[tuple[str, str], str] = {}
 
-    async def kept(self, server: str, what: str) -> str | None:
-        return self.texts.get((server, what))
+    async def kept(self, url: str, what: str) -> str | None:
+        return self.texts.get((url, what))
 
-    async def keep(self, server: str, what: str, text: str) -> None:
-        self.texts[server, what] = text
+    async def keep(self, url: str, what: str, text: str) -> None:
+        self.texts[url, what] = text
 
 
 async def browse(url: str) -> str:

@@ -28,11 +28,11 @@ SignIn: TypeAlias = Callable[[str], Awaitable[str]]
 
 
 class TokenKeeper(Protocol):
-    """Where what a sign-in brought is kept.  It is secret, and a text."""
+    """Where what a sign-in brought is kept, by the URL of the server that it is for.  It is secret, and a text."""
 
-    async def kept(self, server: str, what: Literal["tokens", "client"]) -> str | None: ...
+    async def kept(self, url: str, what: Literal["tokens", "client"]) -> str | None: ...
 
-    async def keep(self, server: str, what: Literal["tokens", "client"], text: str) -> None: ...
+    async def keep(self, url: str, what: Literal["tokens", "client"], text: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,26 +90,26 @@ def _bounded(stream: Any, bytes_max: int) -> httpx2.AsyncByteStream:
 class _Storage:
     """Keep what the client library wants kept, as texts."""
 
-    server: str
+    url: str
     keeper: TokenKeeper
 
     async def get_tokens(self) -> OAuthToken | None:
         from mcp.shared.auth import OAuthToken
 
-        text = await self.keeper.kept(self.server, "tokens")
+        text = await self.keeper.kept(self.url, "tokens")
         return None if text is None else OAuthToken.model_validate_json(text)
 
     async def set_tokens(self, tokens: OAuthToken) -> None:
-        await self.keeper.keep(self.server, "tokens", tokens.model_dump_json(exclude_none=True))
+        await self.keeper.keep(self.url, "tokens", tokens.model_dump_json(exclude_none=True))
 
     async def get_client_info(self) -> OAuthClientInformationFull | None:
         from mcp.shared.auth import OAuthClientInformationFull
 
-        text = await self.keeper.kept(self.server, "client")
+        text = await self.keeper.kept(self.url, "client")
         return None if text is None else OAuthClientInformationFull.model_validate_json(text)
 
     async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
-        await self.keeper.keep(self.server, "client", client_info.model_dump_json(exclude_none=True))
+        await self.keeper.keep(self.url, "client", client_info.model_dump_json(exclude_none=True))
 
 
 def _provider(server: Remote, oauth: OAuth) -> OAuthClientProvider:
@@ -136,4 +136,4 @@ def _provider(server: Remote, oauth: OAuth) -> OAuthClientProvider:
         return AuthorizationCodeResult(code=first["code"], state=first.get("state"), iss=first.get("iss"))
 
     metadata = OAuthClientMetadata(client_name="Workhand", redirect_uris=[AnyUrl(oauth.redirect_url)])
-    return OAuthClientProvider(server.url, metadata, _Storage(server.name, oauth.keeper), show, returned)
+    return OAuthClientProvider(server.url, metadata, _Storage(server.url, oauth.keeper), show, returned)

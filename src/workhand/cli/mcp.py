@@ -1,0 +1,185 @@
+"""``mcp``: servers of the Model Context Protocol that agents may use, and Workhand as one of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workhand.cli.settings import Settings, load
+from workhand.cli.words import clean, short
+from workhand.errors import ConfigError
+
+if TYPE_CHECKING:
+    from workhand.mcp.config import Local, Remote
+    from workhand.mcp.connection import Host
+    from workhand.mcp.serve import Sessions
+
+FILE = "mcp.json"
+SIGN_IN_S = 300.0
+
+
+@click.group("mcp")
+def mcp_command() -> None:
+    """Add, list, test and remove MCP servers; agents reach them from a command in their machine.
+
+    \b
+    workhand mcp add files -- npx -y @modelcontextprotocol/server-filesystem /data
+    workhand mcp add issues --url https://mcp.example.com/ --header 'Authorization: Bearer ${ISSUES_KEY}'
+    workhand mcp test files
+    """
+
+
+@mcp_command.command("add", context_settings={"ignore_unknown_options": True})
+@click.argument("name")
+@click.option("--url", help="The address of a server that is reached by streamable HTTP.")
+@click.option("--header", "headers", multiple=True, metavar="NAME: VALUE", help="Sent with every request; repeatable.")
+@click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="Set for the program; repeatable.")
+@click.option("--directory", help="Where the program is started.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def add_command(
+    name: str,
+    url: str | None,
+    headers: tuple[str, ...],
+    variables: tuple[str, ...],
+    directory: str | None,
+    command: tuple[str, ...],
+) -> None:
+    """Add a server called NAME: the program COMMAND, or the one at --url.
+
+    Write ${NAME} for a value that must not stand in the file: a secret of that name, or a variable of the environment.
+    """
+    from workhand.mcp import config
+
+    if (url is None) == (not command):
+        raise click.UsageError("Give either a program after --, or --url.")
+    stated: dict[str, Any] = {"type": "http", "url": url, "headers": _pairs(headers, ":")}
+    if command:
+        stated = {"command": command[0], "args": list(command[1:]), "env": _pairs(variables, "="), "cwd": directory}
+    file = _file(load())
+    config.add(file, name, {key: value for key, value in stated.items() if value})
+    click.echo(f"{name} is added to {file}; try it with `workhand mcp test {name}`.")
+
+
+@mcp_command.command("ls")
+@click.option("--json", "as_json", is_flag=True, help="One server a line.")
+def ls_command(as_json: bool) -> None:
+    """List the servers that are set up."""
+    from workhand.core import canonical
+    from workhand.mcp import config
+
+    for server in config.load(_file(load())):
+        if as_json:
+            click.echo(canonical.encode({"name": server.name, "runs": _runs(server)}).decode())
+        else:
+            click.echo(clean(f"{server.name:<20} {short(_runs(server))}"))
+
+
+@mcp_command.command("test")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def test_command(name: str, as_json: bool) -> None:
+    """Start or reach the server NAME, signing in if it asks for that, and say what it offers."""
+    import anyio
+
+    from workhand.core import canonical
+
+    found = anyio.run(_offers, load(), name)
+    if as_json:
+        click.echo(canonical.encode(found).decode())
+        return
+    click.echo(clean(f"{name}: {found['version'] or 'a server without a name'}, protocol {found['protocol']}"))
+    for kind in ("tools", "resources", "prompts"):
+        click.echo(clean(f"  {kind}: {', '.join(found[kind]) or 'none'}"))
+
+
+@mcp_command.command("remove")
+@click.argument("name")
+def remove_command(name: str) -> None:
+    """Remove the server called NAME.
+
+    \b
+    workhand mcp remove files
+    """
+    from workhand.mcp import config
+
+    config.remove(_file(load()), name)
+    click.echo(f"{name} is removed.")
+
+
+def serve_command(sessions: Callable[[Settings], Sessions]) -> click.Command:
+    """Give the command that serves sessions."""
+
+    @click.command("serve")
+    def serve() -> None:
+        """Offer Workhand itself as an MCP server on standard input and output, for other agents to use.
+
+        \b
+        {"mcpServers": {"workhand": {"command": "workhand", "args": ["mcp", "serve"]}}}
+        """
+        import anyio
+
+        from workhand.mcp.serve import serve
+
+        anyio.run(serve, sessions(load()))
+
+    return serve
+
+
+def host(settings: Settings) -> Host:
+    """Give what servers get of this computer: values for placeholders, and tokens of sign-ins."""
+    from workhand.cli.mcp_sign_in import REDIRECT_URL, SealedTokens
+    from workhand.cli.surroundings import secrets
+    from workhand.mcp.connection import Host
+    from workhand.mcp.web import OAuth
+
+    held = {each.secret.name: each.value.decode() for each in secrets(settings).held()}
+    return Host(values=os.environ | held, oauth=OAuth(SealedTokens(settings), REDIRECT_URL))
+
+
+async def _offers(settings: Settings, name: str) -> Mapping[str, Any]:
+    from dataclasses import replace
+
+    from workhand.cli.mcp_sign_in import sign_in
+    from workhand.mcp import config
+    from workhand.mcp.connection import Limits
+    from workhand.mcp.gateway import gateway
+
+    around = host(settings)
+    assert around.oauth is not None
+    around = replace(around, oauth=replace(around.oauth, sign_in=sign_in), limits=Limits(start_s=SIGN_IN_S))
+    async with gateway(config.load(_file(settings)), around) as door:
+        tools = await door.tools(name)
+        resources, prompts = await door.resources(name), await door.prompts(name)
+        (state,) = (each for each in door.servers() if each.name == name)
+    return {
+        "version": state.version,
+        "protocol": state.protocol,
+        "tools": [each.name for each in tools],
+        "resources": [each.uri for each in resources],
+        "prompts": [each.name for each in prompts],
+    }
+
+
+def _file(settings: Settings) -> Path:
+    return settings.home / FILE
+
+
+def _runs(server: Local | Remote) -> str:
+    """Say what a server is, without what may be secret."""
+    from workhand.mcp.config import Local
+
+    return server.command if isinstance(server, Local) else server.url.partition("?")[0]
+
+
+def _pairs(texts: tuple[str, ...], separator: str) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        name, separated, value = text.partition(separator)
+        if not separated or not name.strip():
+            raise ConfigError(f"A name and a value need {separator!r} between them; write NAME{separator}VALUE.")
+        found[name.strip()] = value.strip()
+    return found
