@@ -1,7 +1,6 @@
 """A real MCP server of the official library, which does all that servers do, well and badly.
 
-Without an argument it speaks on standard input and output; with a port, by HTTP on loopback.  Where it is given a
-directory in ``MARKS``, it leaves a file there for what cannot be seen from outside.
+Without an argument it speaks on standard input and output; with a port, by HTTP on loopback.
 """
 
 from __future__ import annotations
@@ -23,10 +22,6 @@ server = MCPServer("real", version="1.2", instructions="Ask for sums.", log_leve
 
 class Sum(BaseModel):
     total: int
-
-
-def mark(name: str) -> None:
-    Path(os.environ["MARKS"], name).touch()
 
 
 @server.tool()
@@ -80,13 +75,13 @@ async def steps(count: int, ctx: Context) -> str:
 
 
 @server.tool()
-async def hang() -> str:
-    """Never return; leave marks when begun and when cancelled."""
-    mark("begun")
+async def hang(directory: str) -> str:
+    """Never return; leave a file when begun, and another when cancelled, which cannot be seen from outside."""
+    Path(directory, "begun").touch()
     try:
         await anyio.sleep_forever()
     finally:
-        mark("cancelled")
+        Path(directory, "cancelled").touch()
     return "never"
 
 

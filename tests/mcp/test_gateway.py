@@ -13,6 +13,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from tests.mcp.conftest import HOST
 from tests.mcp.real_server import PIXEL
 from workhand.errors import ConfigError, ServerFailed
 from workhand.mcp.config import Local
@@ -24,38 +25,36 @@ pytestmark = pytest.mark.anyio
 
 CALL_S = 30.0
 WAIT_S = 30.0
-HOST = Host(values={"KEY": "sesame-street"})
 
 
-async def test_what_a_server_offers_and_answers_are_plain_values(real: Local) -> None:
-    async with gateway((real,), HOST) as door:
-        tools = {tool.name: tool for tool in await door.tools("real")}
-        assert tools["echo"] == Tool(
-            "echo",
-            "Say it again.",
-            '{"type":"object","properties":{"text":{"title":"Text","type":"string"}},"required":["text"],'
-            '"title":"echoArguments"}',
-            '{"properties":{"result":{"title":"Result","type":"string"}},"required":["result"],"title":"echoOutput",'
-            '"type":"object"}',
-        )
-        assert await call(door, "add", a=1, b=2) == Result((Text('{\n  "total": 3\n}'),), '{"total":3}')
-        assert await call(door, "picture") == Result((Blob("image/png", PIXEL),))
-        assert await call(door, "fail") == Result((Text("Error executing tool fail"),), ok=False)
-        assert await call(door, "nothing") == Result((Text("Unknown tool: nothing"),), ok=False)
-        assert await door.resources("real") == (
-            Resource("notes://today", "today", "", "text/plain"),
-            Resource("notes://pixel", "pixel", "", "image/png"),
-            Resource("notes://of/{day}", "of", "", "text/plain", template=True),
-        )
-        assert await door.read("real", "notes://today") == Result((Text("Buy milk.", "notes://today"),))
-        assert await door.read("real", "notes://pixel") == Result((Blob("image/png", PIXEL, "notes://pixel"),))
-        arguments = (Argument("code", "", True), Argument("style", "", False))
-        assert await door.prompts("real") == (Prompt("review", "Ask for a review.", arguments),)
-        assert await door.prompt("real", "review", {"code": "x"}) == Result(
-            (Text("Review this in a kind way: x"),), roles=("user",)
-        )
-        (state,) = door.servers()
-        assert state.running and state.version == "real 1.2" and state.instructions == "Ask for sums."
+async def test_what_a_server_offers_and_answers_are_plain_values(door: Gateway) -> None:
+    tools = {tool.name: tool for tool in await door.tools("real")}
+    assert tools["echo"] == Tool(
+        "echo",
+        "Say it again.",
+        '{"type":"object","properties":{"text":{"title":"Text","type":"string"}},"required":["text"],'
+        '"title":"echoArguments"}',
+        '{"properties":{"result":{"title":"Result","type":"string"}},"required":["result"],"title":"echoOutput",'
+        '"type":"object"}',
+    )
+    assert await call(door, "add", a=1, b=2) == Result((Text('{\n  "total": 3\n}'),), '{"total":3}')
+    assert await call(door, "picture") == Result((Blob("image/png", PIXEL),))
+    assert await call(door, "fail") == Result((Text("Error executing tool fail"),), ok=False)
+    assert await call(door, "nothing") == Result((Text("Unknown tool: nothing"),), ok=False)
+    assert await door.resources("real") == (
+        Resource("notes://today", "today", "", "text/plain"),
+        Resource("notes://pixel", "pixel", "", "image/png"),
+        Resource("notes://of/{day}", "of", "", "text/plain", template=True),
+    )
+    assert await door.read("real", "notes://today") == Result((Text("Buy milk.", "notes://today"),))
+    assert await door.read("real", "notes://pixel") == Result((Blob("image/png", PIXEL, "notes://pixel"),))
+    arguments = (Argument("code", "", True), Argument("style", "", False))
+    assert await door.prompts("real") == (Prompt("review", "Ask for a review.", arguments),)
+    assert await door.prompt("real", "review", {"code": "x"}) == Result(
+        (Text("Review this in a kind way: x"),), roles=("user",)
+    )
+    (state,) = door.servers()
+    assert state.running and state.version == "real 1.2" and state.instructions == "Ask for sums."
 
 
 async def test_a_server_starts_when_it_is_first_used_and_is_gone_in_the_end(real: Local) -> None:
@@ -75,80 +74,86 @@ async def test_a_server_is_gone_when_its_callers_are_cancelled(real: Local) -> N
     assert not alive(pid)
 
 
-async def test_twenty_callers_at_once_each_get_their_own_answer(real: Local) -> None:
+async def test_twenty_callers_at_once_each_get_their_own_answer(door: Gateway) -> None:
     answers: dict[int, Result] = {}
 
     async def one(number: int) -> None:
         answers[number] = await call(door, "echo", text=str(number))
 
-    async with gateway((real,), replace(HOST, limits=Limits(calls_at_once=5))) as door:
-        async with anyio.create_task_group() as group:
-            for number in range(20):
-                group.start_soon(one, number)
-        assert len({state.pid for state in door.servers()}) == 1
+    async with anyio.create_task_group() as group:
+        for number in range(20):
+            group.start_soon(one, number)
+    assert len({state.pid for state in door.servers()}) == 1
     assert {number: answer.parts for number, answer in answers.items()} == {n: (Text(str(n)),) for n in range(20)}
 
 
-async def test_progress_is_passed_on(real: Local) -> None:
+async def test_more_calls_than_may_run_at_once_wait_within_their_time_limit(real: Local, tmp_path: Path) -> None:
+    async with gateway((real,), replace(HOST, limits=Limits(calls_at_once=1))) as door:
+        async with anyio.create_task_group() as group:
+            group.start_soon(partial(call, door, "hang", directory=str(tmp_path)))
+            await appears(tmp_path / "begun")
+            said = await failure(door.call("real", "echo", {"text": "x"}, timeout_s=0.3))
+            group.cancel_scope.cancel()
+        assert (await call(door, "echo", text="x")).ok
+    assert "did not answer the call of 'echo' within 0.3 s" in said
+
+
+async def test_progress_is_passed_on(door: Gateway) -> None:
     seen: list[Progress] = []
-    async with gateway((real,), HOST) as door:
-        await door.call("real", "steps", {"count": 3}, timeout_s=CALL_S, progress=seen.append)
+    await door.call("real", "steps", {"count": 3}, timeout_s=CALL_S, progress=seen.append)
     assert seen == [Progress(1, 3, "step 1"), Progress(2, 3, "step 2"), Progress(3, 3, "step 3")]
 
 
-async def test_a_cancelled_call_is_cancelled_at_the_server_and_no_other(real: Local, tmp_path: Path) -> None:
-    async with gateway((real,), HOST) as door:
-        async with anyio.create_task_group() as group:
-            group.start_soon(partial(call, door, "hang"))
-            await appears(tmp_path / "begun")
-            group.cancel_scope.cancel()
-        await appears(tmp_path / "cancelled")
-        assert (await call(door, "echo", text="still here")).ok
-        assert [state.problem for state in door.servers()] == [""]
+async def test_a_cancelled_call_is_cancelled_at_the_server_and_no_other(door: Gateway, tmp_path: Path) -> None:
+    await door.tools("real")
+    pid = pid_of(door)
+    async with anyio.create_task_group() as group:
+        group.start_soon(partial(call, door, "hang", directory=str(tmp_path)))
+        await appears(tmp_path / "begun")
+        group.cancel_scope.cancel()
+    await appears(tmp_path / "cancelled")
+    assert (await call(door, "echo", text="still here")).ok
+    assert pid_of(door) == pid
 
 
-async def test_a_call_past_its_time_limit_is_cancelled_at_the_server(real: Local, tmp_path: Path) -> None:
-    async with gateway((real,), HOST) as door:
-        await door.tools("real")
-        said = await failure(door.call("real", "hang", {}, timeout_s=0.5))
-        await appears(tmp_path / "cancelled")
+async def test_a_call_past_its_time_limit_is_cancelled_at_the_server(door: Gateway, tmp_path: Path) -> None:
+    await door.tools("real")
+    said = await failure(door.call("real", "hang", {"directory": str(tmp_path)}, timeout_s=0.5))
+    await appears(tmp_path / "cancelled")
     assert said == (
         "The MCP server 'real' did not answer the call of 'hang' within 0.5 s; give it more time, or ask for less."
     )
 
 
-async def test_a_crash_is_one_error_with_the_last_words_and_the_next_call_starts_it_again(real: Local) -> None:
-    async with gateway((real,), HOST) as door:
-        said = await failure(call(door, "crash"))
-        assert (await call(door, "echo", text="x")).ok
+async def test_a_crash_is_one_error_with_the_last_words_and_the_next_call_starts_it_again(door: Gateway) -> None:
+    said = await failure(call(door, "crash"))
+    assert (await call(door, "echo", text="x")).ok
     assert said == (
         "The MCP server 'real' ended during the call of 'crash', which may or may not have been done; the next "
         "request starts it again; its exit code was 3; its last words were 'I fall, and my key is [hidden]'."
     )
 
 
-async def test_every_call_that_is_under_way_learns_of_a_crash(real: Local, tmp_path: Path) -> None:
+async def test_every_call_that_is_under_way_learns_of_a_crash(door: Gateway, tmp_path: Path) -> None:
     said: list[str] = []
 
     async def one() -> None:
-        said.append(await failure(call(door, "hang")))
+        said.append(await failure(call(door, "hang", directory=str(tmp_path))))
 
-    async with gateway((real,), HOST) as door:
-        async with anyio.create_task_group() as group:
-            for _ in range(5):
-                group.start_soon(one)
-            await appears(tmp_path / "begun")
-            os.kill(pid_of(door), signal.SIGKILL)
-        assert (await call(door, "echo", text="x")).ok
+    async with anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(one)
+        await appears(tmp_path / "begun")
+        os.kill(pid_of(door), signal.SIGKILL)
+    assert (await call(door, "echo", text="x")).ok
     assert len(said) == 5 and all("its exit code was -9" in each for each in said)
 
 
-async def test_a_server_that_was_killed_while_idle_is_started_again(real: Local) -> None:
-    async with gateway((real,), HOST) as door:
-        first = await call(door, "process")
-        os.kill(pid_of(door), signal.SIGKILL)
-        await holds(lambda: not door.servers()[0].running)
-        assert await call(door, "process") != first
+async def test_a_server_that_was_killed_while_idle_is_started_again(door: Gateway) -> None:
+    first = await call(door, "process")
+    os.kill(pid_of(door), signal.SIGKILL)
+    await holds(lambda: not door.servers()[0].running)
+    assert await call(door, "process") != first
 
 
 async def test_a_program_that_cannot_start_is_tried_a_few_times_and_then_left_alone() -> None:
@@ -164,7 +169,7 @@ async def test_a_program_that_cannot_start_is_tried_a_few_times_and_then_left_al
 
 
 async def test_a_program_that_says_nothing_is_given_up_at_the_time_limit() -> None:
-    mute = Local("mute", sys.executable, ("-c", "import time; time.sleep(600)"))
+    mute = Local("mute", sys.executable, ("-c", "import sys; sys.stdin.read()"))
     async with gateway((mute,), Host(limits=Limits(start_s=0.3))) as door:
         said = await failure(door.tools("mute"))
     assert "could not be started: it was not ready within 0.3 s" in said
@@ -194,23 +199,16 @@ async def test_a_message_past_the_limit_ends_the_server_and_not_the_gateway(real
     assert "it sent a message of more than 100,000 bytes" in said
 
 
-async def test_a_program_gets_its_variables_and_no_keys_of_this_process(
+async def test_a_program_is_started_inside_something_else_with_its_variables_and_none_of_our_keys(
     real: Local, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "sesame")
-    async with gateway((real,), HOST) as door:
-        assert await call(door, "variable", name="KEY") == Result(
-            (Text("sesame-street"),), '{"result":"sesame-street"}'
-        )
-        assert (await call(door, "variable", name="ANTHROPIC_API_KEY")).parts == (Text("unset"),)
-
-
-async def test_a_program_can_be_started_inside_something_else(real: Local) -> None:
     def spawn(server: Local) -> Local:
         return replace(server, command="/usr/bin/env", arguments=("INSIDE=yes", server.command, *server.arguments))
 
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sesame")
     async with gateway((real,), replace(HOST, spawn=spawn)) as door:
-        assert (await call(door, "variable", name="INSIDE")).parts == (Text("yes"),)
+        variables = [await call(door, "variable", name=name) for name in ("INSIDE", "KEY", "ANTHROPIC_API_KEY")]
+    assert [each.parts for each in variables] == [(Text("yes"),), (Text("sesame-street"),), (Text("unset"),)]
 
 
 async def call(door: Gateway, tool: str, **arguments: object) -> Result:

@@ -10,32 +10,29 @@ import pytest
 from tests.mcp.real_server import PIXEL
 from workhand.mcp.config import Local
 from workhand.mcp.connection import Host
-from workhand.mcp.gateway import Progress, gateway
+from workhand.mcp.gateway import Gateway, Progress, gateway
 from workhand.mcp.service import Answer, answer
 
 pytestmark = pytest.mark.anyio
 
-HOST = Host(values={"KEY": "sesame-street"})
 
-
-async def test_every_operation_answers_in_json(real: Local) -> None:
+async def test_every_operation_answers_in_json(door: Gateway) -> None:
     seen: list[Progress] = []
-    async with gateway((real,), HOST) as door:
-        tools = await answer(door, {"op": "tools", "server": "real"})
-        added = await answer(door, {"op": "call", "server": "real", "tool": "add", "arguments": {"a": 1, "b": 2}})
-        stepped = await answer(
-            door, {"op": "call", "server": "real", "tool": "steps", "arguments": {"count": 1}}, seen.append
-        )
-        failed = await answer(door, {"op": "call", "server": "real", "tool": "fail"})
-        pictured = await answer(door, {"op": "call", "server": "real", "tool": "picture", "timeout_s": 30})
-        huge = await answer(door, {"op": "call", "server": "real", "tool": "huge", "arguments": {"characters": 20_000}})
-        resources = await answer(door, {"op": "resources", "server": "real"})
-        noted = await answer(door, {"op": "read", "server": "real", "uri": "notes://today"})
-        prompts = await answer(door, {"op": "prompts", "server": "real"})
-        asked = await answer(
-            door, {"op": "prompt", "server": "real", "name": "review", "arguments": {"code": "x", "style": "short"}}
-        )
-        servers = await answer(door, {"op": "servers"})
+    tools = await answer(door, {"op": "tools", "server": "real"})
+    added = await answer(door, {"op": "call", "server": "real", "tool": "add", "arguments": {"a": 1, "b": 2}})
+    stepped = await answer(
+        door, {"op": "call", "server": "real", "tool": "steps", "arguments": {"count": 1}}, seen.append
+    )
+    failed = await answer(door, {"op": "call", "server": "real", "tool": "fail"})
+    pictured = await answer(door, {"op": "call", "server": "real", "tool": "picture", "timeout_s": 30})
+    huge = await answer(door, {"op": "call", "server": "real", "tool": "huge", "arguments": {"characters": 20_000}})
+    resources = await answer(door, {"op": "resources", "server": "real"})
+    noted = await answer(door, {"op": "read", "server": "real", "uri": "notes://today"})
+    prompts = await answer(door, {"op": "prompts", "server": "real"})
+    asked = await answer(
+        door, {"op": "prompt", "server": "real", "name": "review", "arguments": {"code": "x", "style": "short"}}
+    )
+    servers = await answer(door, {"op": "servers"})
     answers = (tools, added, stepped, failed, pictured, huge, resources, noted, prompts, asked, servers)
     assert [json.loads(json.dumps(each.reply))["ok"] for each in answers] == [True] * len(answers)
     (add,) = [tool for tool in tools.reply["tools"] if tool["name"] == "add"]

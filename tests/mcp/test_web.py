@@ -30,7 +30,7 @@ CALL_S = 30.0
 
 async def test_a_server_on_the_web_answers_as_one_on_a_pipe_does(tmp_path: Path) -> None:
     port, seen = free_port(), list[Progress]()
-    async with running(port, tmp_path), gateway((at(port),), Host(limits=Limits(result_bytes_max=1_000))) as door:
+    async with running(port), gateway((at(port),), Host(limits=Limits(result_bytes_max=1_000))) as door:
         assert await door.call("web", "add", {"a": 1, "b": 2}, timeout_s=CALL_S) == Result(
             (Text('{\n  "total": 3\n}'),), '{"total":3}'
         )
@@ -38,28 +38,28 @@ async def test_a_server_on_the_web_answers_as_one_on_a_pipe_does(tmp_path: Path)
         assert seen == [Progress(1, 2, "step 1"), Progress(2, 2, "step 2")]
         assert (await door.read("web", "notes://today")).parts == (Text("Buy milk.", "notes://today"),)
         assert (await door.call("web", "huge", {"characters": 5_000}, timeout_s=CALL_S)).parts == (Text("a" * 1_000),)
-        said = await failure(door.call("web", "hang", {}, timeout_s=0.5))
+        said = await failure(door.call("web", "hang", {"directory": str(tmp_path)}, timeout_s=0.5))
         assert "did not answer the call of 'hang' within 0.5 s" in said
         await holds((tmp_path / "cancelled").exists)
 
 
-async def test_a_server_on_the_web_that_falls_is_reached_again_once_it_is_back(tmp_path: Path) -> None:
+async def test_a_server_on_the_web_that_falls_is_reached_again_once_it_is_back() -> None:
     port = free_port()
     async with gateway((at(port),), Host()) as door:
-        async with running(port, tmp_path) as process:
+        async with running(port) as process:
             await door.tools("web")
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
             said = await failure(door.call("web", "echo", {"text": "x"}, timeout_s=CALL_S))
             assert said.startswith("The MCP server 'web' ended during the call of 'echo'")
         assert "could not be started: ConnectError" in await failure(door.tools("web"))
-        async with running(port, tmp_path):
+        async with running(port):
             assert (await door.call("web", "echo", {"text": "x"}, timeout_s=CALL_S)).ok
 
 
-async def test_an_answer_past_the_limit_fails_its_call(tmp_path: Path) -> None:
+async def test_an_answer_past_the_limit_fails_its_call() -> None:
     port = free_port()
-    async with running(port, tmp_path), gateway((at(port),), Host(limits=Limits(message_bytes_max=50_000))) as door:
+    async with running(port), gateway((at(port),), Host(limits=Limits(message_bytes_max=50_000))) as door:
         said = await failure(door.call("web", "huge", {"characters": 200_000}, timeout_s=CALL_S))
         assert (await door.call("web", "echo", {"text": "x"}, timeout_s=CALL_S)).ok
     assert "50,000" in said or "50000" in said
@@ -122,9 +122,8 @@ async def browse(url: str) -> str:
 
 
 @asynccontextmanager
-async def running(port: int, marks: Path) -> AsyncIterator[subprocess.Popen[bytes]]:
-    environment = os.environ | {"MARKS": str(marks)}
-    process = subprocess.Popen([sys.executable, str(REAL_SERVER), str(port)], env=environment)
+async def running(port: int) -> AsyncIterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, str(REAL_SERVER), str(port)])
     try:
         await holds(lambda: listens(port))
         yield process
