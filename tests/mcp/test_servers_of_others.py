@@ -19,6 +19,7 @@ import anyio
 import pytest
 
 from tests.mcp.test_gateway import alive, failure, holds
+from tests.mcp.test_web import at, free_port, listens
 from workhand.errors import ServerFailed
 from workhand.mcp.config import Local
 from workhand.mcp.connection import Host
@@ -179,6 +180,31 @@ async def test_pictures_links_structures_resources_and_prompts(work: Path) -> No
     assert "Everything Server" in words(read)
     assert "refused the resource 'demo://nothing'" in unread
     assert prompted == Result((Text("What's weather in Paris?"),), roles=("user",))
+
+
+async def test_a_session_on_the_web_that_its_server_has_forgotten_is_begun_anew() -> None:
+    port, echo = free_port(), {"message": "x"}
+    async with gateway((at(port),), Host()) as door:
+        async with everything(port):
+            assert (await door.call("web", "echo", echo, timeout_s=CALL_S)).ok
+            assert door.servers()[0].protocol == "2025-11-25"
+        async with everything(port):
+            assert "refused the call of 'echo'" in await failure(door.call("web", "echo", echo, timeout_s=CALL_S))
+            assert (await door.call("web", "echo", echo, timeout_s=CALL_S)).ok
+
+
+@asynccontextmanager
+async def everything(port: int) -> AsyncIterator[None]:
+    program = INSTALLED / "node_modules/@modelcontextprotocol/server-everything/dist/index.js"
+    environment = os.environ | {"PORT": str(port)}
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(["node", str(program), "streamableHttp"], env=environment, stdout=quiet, stderr=quiet)
+    try:
+        await holds(lambda: listens(port))
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 async def test_a_fetch_from_loopback_is_refused_in_words(work: Path) -> None:

@@ -33,6 +33,8 @@ FAILURES_MAX = 5
 REST_S = 60.0
 BACK_OFF_S = 0.25  # after two failures in a row; doubled by each one more
 SAID_CHARS_MAX = 2_000
+HTTP_FAULTS = ("Session terminated", "Server returned an error response")
+"""How the client library words a status of 400 or more; of a protocol with sessions, ours may be forgotten."""
 HIDDEN_CHARS_MIN = 6  # a shorter text is ordinary
 
 
@@ -41,7 +43,7 @@ class Limits:
     start_s: float = 60.0
     close_s: float = 10.0
     calls_at_once: int = 32  # of one server; more wait
-    message_bytes_max: int = 64_000_000
+    message_bytes_max: int = 32_000_000
     result_bytes_max: int = 16_000_000
 
 
@@ -164,10 +166,12 @@ class Connection:
             self._failures = 0
             return answer
         except mcp.MCPError as error:
-            if error.code == CONNECTION_CLOSED or error.message == "Session terminated":  # HTTP 404: it forgot us
+            if error.code == CONNECTION_CLOSED:
                 life.ended.set()
             elif not life.ended.is_set():
                 self._failures = 0
+                if error.message in HTTP_FAULTS and life.client.session.initialize_result is not None:
+                    life.ended.set()
                 raise ServerFailed(
                     f"The MCP server {self._server.name!r} refused {what}: "
                     f"{_said(error.message, life)} (code {error.code})."

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LIST_S = 60.0
 READ_S = 120.0
 LISTED_MAX = 10_000
-PAGES_MAX = 100
+PAGES_MAX = 50
 
 
 @dataclass(frozen=True, slots=True)
