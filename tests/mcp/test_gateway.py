@@ -23,6 +23,7 @@ from workhand.mcp.gateway import Gateway, Progress, gateway
 
 pytestmark = pytest.mark.anyio
 
+RAW = Local("raw", sys.executable, (str(Path(__file__).with_name("raw_server.py")),))
 CALL_S = 30.0
 WAIT_S = 30.0
 
@@ -166,6 +167,32 @@ async def test_a_program_that_cannot_start_is_tried_a_few_times_and_then_left_al
     )
     assert said[1:-1] == [said[0]] * (FAILURES_MAX - 1)
     assert said[-1].startswith("The MCP server 'broken' failed 5 times in a row and is left alone for up to 60 s;")
+
+
+async def test_an_older_server_that_turns_pages_and_talks_out_of_turn_is_understood() -> None:
+    async with gateway((RAW,), Host()) as door:
+        assert [tool.name for tool in await door.tools("raw")] == ["echo", "exit", "odd"]
+        assert (await door.resources("raw"), await door.prompts("raw")) == ((), ())
+        assert (await door.call("raw", "echo", {}, timeout_s=CALL_S)).parts == (Text("heard"),)
+        assert "gave an answer to the call of 'odd' that is not valid" in await failure(
+            door.call("raw", "odd", {}, timeout_s=CALL_S)
+        )
+        assert door.servers()[0].protocol < "2026"
+
+
+async def test_a_server_that_ends_often_and_works_in_between_is_not_left_alone() -> None:
+    async with gateway((RAW,), Host()) as door:
+        for _ in range(FAILURES_MAX + 1):
+            said = await failure(door.call("raw", "exit", {}, timeout_s=CALL_S))
+            assert said.endswith("these are the last words'.") and len(said) < 3_000
+            assert (await door.call("raw", "echo", {}, timeout_s=CALL_S)).ok
+
+
+async def test_a_server_lives_on_past_the_time_limit_of_its_start() -> None:
+    async with gateway((RAW,), Host(limits=Limits(start_s=2.0))) as door:
+        await door.call("raw", "echo", {}, timeout_s=CALL_S)
+        await anyio.sleep(2.0)  # which is what must not matter
+        assert door.servers()[0].running
 
 
 async def test_a_program_that_says_nothing_is_given_up_at_the_time_limit() -> None:
