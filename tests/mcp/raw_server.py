@@ -21,7 +21,7 @@ def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
             more = {"nextCursor": str(page + 1)} if page < 2 else {}
             return {"result": {"tools": [TOOLS[page]], **more}}
         case "tools/call" if params["name"] == "exit":
-            sys.stderr.write("noise " * 2_000 + "these are the last words\n")
+            sys.stderr.write("noise " * 20_000 + "these are the last words\n")
             sys.stderr.flush()
             os._exit(0)
         case "tools/call" if params["name"] == "odd":

@@ -10,15 +10,17 @@ after ``FAILURES_MAX`` of them there is a rest in which requests fail at once.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 
-from workhand.errors import ServerFailed, WorkhandError
+from workhand.errors import ConfigError, ServerFailed, WorkhandError
 from workhand.mcp.config import Filled, Local, Server, filled
 from workhand.mcp.program import Trace, spoken
 from workhand.mcp.web import OAuth, reached
@@ -126,6 +128,7 @@ class Connection:
     async def ask(self, what: str, request: Callable[[mcp.Client], Awaitable[T]], *, timeout_s: float) -> T:
         """Send one request, starting the server if need be.  Raises ``ServerFailed`` or ``ConfigError``."""
         with anyio.move_on_after(timeout_s):
+            await _load()
             async with self._slots:
                 life = await self._living()
                 return await self._answer(life, what, request)
@@ -205,7 +208,7 @@ class Connection:
                     life.opened.set()
                     await life.ended.wait()
         except* (*library, WorkhandError, OSError, ValueError, RuntimeError) as raised:
-            life.fault = _words(raised, start_s)
+            life.fault = _masked(_words(raised, start_s), life)
         finally:
             life.fault = _epitaph(life)
             self._problem = life.fault
@@ -227,6 +230,16 @@ class Connection:
                 return spoken(program, life.trace, ended=life.ended.set, message_bytes_max=bytes_max)
             case server:
                 return reached(server, self._host.oauth, message_bytes_max=bytes_max)
+
+
+async def _load() -> None:
+    """Load the client library in a thread, since that takes a second or two."""
+    if "mcp.client.auth" in sys.modules:
+        return
+    try:
+        await anyio.to_thread.run_sync(import_module, "mcp.client.auth")
+    except ImportError as error:
+        raise ConfigError("MCP servers need a client library: pip install 'workhand[mcp]'.") from error
 
 
 def _back_off_s(failures: int) -> float:
@@ -257,8 +270,13 @@ def _words(raised: BaseExceptionGroup[Exception], start_s: float) -> str:
 
 
 def _said(text: str, life: Life) -> str:
-    """Quote the end of what a server said, without what it was given in confidence."""
+    """Quote the end of what a server said."""
+    return repr(_masked(text, life)[-SAID_CHARS_MAX:])
+
+
+def _masked(text: str, life: Life) -> str:
+    """Take out of a text what a server was given in confidence."""
     for secret in sorted(life.filled.hidden, key=len, reverse=True):
         if len(secret) >= HIDDEN_CHARS_MIN:
             text = text.replace(secret, "[hidden]")
-    return repr(text[-SAID_CHARS_MAX:])
+    return text
