@@ -13,9 +13,8 @@ from anyio.lowlevel import checkpoint
 from click.testing import CliRunner, Result
 
 from tests.mcp.conftest import REAL_SERVER
-from tests.mcp.offering_server import Scripted
 from tests.mcp.test_web import free_port, listens
-from workhand.cli.mcp import mcp_command, serve_command
+from workhand.cli.mcp import mcp_command
 from workhand.cli.mcp_sign_in import SealedTokens, sign_in
 from workhand.cli.settings import Settings
 from workhand.errors import ConfigError, ServerFailed
@@ -67,11 +66,6 @@ def test_a_server_that_cannot_start_is_told(tmp_path: Path) -> None:
     assert isinstance(raised, ExceptionGroup)  # which the command `workhand` unwraps
     (failed,) = raised.exceptions
     assert isinstance(failed, ServerFailed) and "FileNotFoundError" in str(failed)
-
-
-def test_serving_ends_when_the_input_does(tmp_path: Path) -> None:
-    served = CliRunner().invoke(serve_command(lambda settings: Scripted()), input="")
-    assert (served.exit_code, served.stdout) == (0, "")
 
 
 @pytest.mark.anyio

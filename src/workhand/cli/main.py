@@ -36,6 +36,7 @@ COMMANDS = {
     "models": "models",
     "doctor": "doctor",
     "sandbox": "machine",
+    "mcp": "mcp",
     "demo": "demo",
     "gate": "gate",
     "lab": "lab",
@@ -46,6 +47,7 @@ EXIT: tuple[tuple[type[errors.WorkhandError], int], ...] = (
     (errors.ModelError, 4),
     (errors.SandboxError, 5),
     (errors.StoreError, 6),
+    (errors.ServerFailed, 11),
 )
 EXPECTED = (
     click.exceptions.Exit,
@@ -58,7 +60,7 @@ EXPECTED = (
 EPILOG = """\b
 Exit codes: 0 done, 1 a fault of Workhand itself, 2 wrong usage, 3 something is not configured,
 4 the model failed, 5 no sandbox, 6 the session store, 7 waiting for your answer, 8 a limit was
-reached, 9 the model got stuck, 10 cancelled, 130 paused with Ctrl-C."""
+reached, 9 the model got stuck, 10 cancelled, 11 an MCP server failed, 130 paused with Ctrl-C."""
 
 
 class Commands(click.Group):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ from workhand.errors import ConfigError
 if TYPE_CHECKING:
     from workhand.mcp.config import Local, Remote
     from workhand.mcp.connection import Host
-    from workhand.mcp.serve import Sessions
 
 FILE = "mcp.json"
 SIGN_IN_S = 300.0
@@ -110,23 +109,19 @@ def remove_command(name: str) -> None:
     click.echo(f"{name} is removed.")
 
 
-def serve_command(sessions: Callable[[Settings], Sessions]) -> click.Command:
-    """Give the command that serves sessions."""
+@mcp_command.command("serve")
+def serve_command() -> None:
+    """Offer Workhand itself as an MCP server on standard input and output, for other agents to use.
 
-    @click.command("serve")
-    def serve() -> None:
-        """Offer Workhand itself as an MCP server on standard input and output, for other agents to use.
+    \b
+    {"mcpServers": {"workhand": {"command": "workhand", "args": ["mcp", "serve"]}}}
+    """
+    import anyio
 
-        \b
-        {"mcpServers": {"workhand": {"command": "workhand", "args": ["mcp", "serve"]}}}
-        """
-        import anyio
+    from workhand.cli.offering import OfferedSessions
+    from workhand.mcp.serve import serve
 
-        from workhand.mcp.serve import serve
-
-        anyio.run(serve, sessions(load()))
-
-    return serve
+    anyio.run(serve, OfferedSessions(load()))
 
 
 def host(settings: Settings) -> Host:
