@@ -34,11 +34,13 @@ async def main(requests: int, uploads: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
         now = datetime.datetime.now(datetime.UTC)
         ours, theirs = Authority(Path(directory, "ours"), now), Authority(Path(directory, "theirs"), now)
-        trust = ssl.create_default_context(cadata=(ours.certificate + theirs.certificate).decode())
+        trust, newer = (
+            ssl.create_default_context(cadata=(ours.certificate + theirs.certificate).decode()) for _ in range(2)
+        )
         async with anyio.create_task_group() as group:
             server = await group.start(serve, theirs.context("127.0.0.1"))
             keeper = Keeper(Network("allow", (f"127.0.0.1:{server}",), requests_max=1 << 30), Approvals(), HELD)
-            proxy = await group.start(listen, Proxy(keeper, ours, trust))
+            proxy = await group.start(listen, Proxy(keeper, ours, trust, newer))
             clients = {
                 "directly": httpx2.AsyncClient(verify=trust, trust_env=False),
                 "by the proxy": httpx2.AsyncClient(verify=trust, trust_env=False, proxy=f"http://127.0.0.1:{proxy}"),

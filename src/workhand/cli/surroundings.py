@@ -62,7 +62,7 @@ async def guarded(settings: Settings, guard: Guard) -> AsyncIterator[Surrounding
     keeper = Keeper(guard.network, guard.approvals, held)
     now = datetime.fromtimestamp(SystemClock().now(), UTC)
     authority = Authority(settings.home / "authority", now)
-    proxy = Proxy(keeper, authority, ssl.create_default_context())
+    proxy = Proxy(keeper, authority, ssl.create_default_context(), ssl.create_default_context())
     async with anyio.create_task_group() as group:
 
         def door(connection: socket.socket) -> None:

@@ -169,7 +169,7 @@ async def _all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, raw: 
 async def world(directory: Path) -> AsyncIterator[World]:
     internet = Authority(directory / "internet", NOW)
     authority = Authority(directory / "ours", NOW)
-    verified = ssl.create_default_context(cadata=internet.certificate.decode())
+    verified, newer = (ssl.create_default_context(cadata=internet.certificate.decode()) for _ in range(2))
     resolved: list[str] = []
 
     async def resolve(host: str, port: int) -> tuple[str, ...]:
@@ -177,7 +177,7 @@ async def world(directory: Path) -> AsyncIterator[World]:
         return (host,) if host[0].isdigit() or ":" in host else ("127.0.0.1",)
 
     gate = Gate()
-    proxy = Proxy(gate, authority, verified, resolve)
+    proxy = Proxy(gate, authority, verified, newer, resolve)
     shown = internet.context(HOST)
     shown.sni_callback = None  # it shows the one certificate under whatever name
     async with serving(shown) as secure, serving(None) as plain, anyio.create_task_group() as group:

@@ -14,7 +14,9 @@ from workhand.guard.egress.wire import Side
 from workhand.guard.exchange import Outgoing, Redactor, Ruling
 
 if TYPE_CHECKING:
+    from workhand.guard.egress.http2 import Caller
     from workhand.guard.egress.proxy import Proxy
+    from workhand.guard.egress.streams import Stream
 
 CONNECT_S = 15.0
 ANSWER_S = 600.0  # until an answer begins: a model may think for long
@@ -27,6 +29,7 @@ HOP_BY_HOP = frozenset(
     )
 )
 OURS = (b"host", b"content-length", b"expect")  # what is said anew of every request
+COMPRESSION = frozenset((b"content-encoding", b"grpc-encoding", b"connect-content-encoding"))  # of an answer's content
 READING = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 Headers = Iterable[tuple[bytes, bytes]]
 Scheme: TypeAlias = Literal["http", "https"]
@@ -59,13 +62,13 @@ def answer_to(refused: Refused) -> tuple[h11.Response, bytes]:
 class Exchange:
     """Requests of one connection to one server, one after the other."""
 
-    def __init__(self, proxy: Proxy, inside: Side, scheme: Scheme, target: Endpoint) -> None:
+    def __init__(self, proxy: Proxy, inside: Side | Stream, scheme: Scheme, target: Endpoint) -> None:
         self.proxy = proxy
         self.gatekeeper = proxy.gatekeeper
         self.inside = inside
         self.scheme = scheme
         self.target = target
-        self.outside: Side | None = None
+        self.outside: Side | Caller | None = None
 
     async def run(self, request: h11.Request, path: str) -> bool:
         """Answer one request; say whether the connection ends with it."""
@@ -78,22 +81,24 @@ class Exchange:
             return await self._pass(outgoing, ruling)
         except Refused as refused:
             what = outgoing.what if outgoing else request.method.decode("ascii", "replace")
-            self.gatekeeper.refused(self.target.host, self.target.port, what, refused.ruling)
-            await self.answer(refused)
+            await self.refuse(what, refused)
             return True
 
     def close(self) -> None:
         if self.outside is not None:
             self.outside.close()
 
+    async def refuse(self, what: str, refused: Refused) -> None:
+        self.gatekeeper.refused(self.target.host, self.target.port, what, refused.ruling)
+        await self.answer(refused)
+
     async def answer(self, refused: Refused) -> None:
         """Tell the program inside what was refused, unless its answer has already begun."""
-        if self.inside.http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+        if self.inside.begun:
             return
         head, text = answer_to(refused)
         await self.inside.send(head, h11.Data(data=text), h11.EndOfMessage())
-        if not _all_read(self.inside):
-            await self.inside.discard()
+        await self.inside.discard()
 
     # -- what is asked for -------------------------------------------------------------
 
@@ -113,8 +118,6 @@ class Exchange:
             and not (ruling := self.gatekeeper.contact(self.target.host, self.target.port)).allowed
         ):
             raise Refused(ruling)
-        if self.inside.http.they_are_waiting_for_100_continue:
-            await self.inside.send(h11.InformationalResponse(status_code=100, headers=[]))
         body = await self.inside.body(BODY_BYTES_MAX)
         if body is None:
             raise refusal("too-long", f"a request may have {BODY_BYTES_MAX:,} bytes; send less at once.", 413)
@@ -150,26 +153,27 @@ class Exchange:
         if isinstance(response, h11.InformationalResponse):
             from workhand.guard.egress.websocket import converse
 
+            assert isinstance(self.inside, Side) and isinstance(outside, Side), "HTTP/2 opens no WebSocket"
             said = [(name, value) for name, value in response.headers if name != b"sec-websocket-extensions"]
             headers = _without_secrets(said, redactor)
             await self.inside.send(h11.InformationalResponse(status_code=101, headers=headers))
-            await converse(self, outgoing, outside)
+            await converse(self, outgoing, self.inside, outside)
             return True
         received = await self._answered(outside, response, redactor)
         self.gatekeeper.passed(outgoing, ruling.rule, sent_bytes=len(outgoing.body), received_bytes=received)
-        if outside.http.our_state is h11.DONE and outside.http.their_state is h11.DONE:
-            outside.http.start_next_cycle()
-        else:
+        if not outside.again():
             self._forget()
         return False
 
-    async def _asked(self, head: h11.Request, body: bytes) -> tuple[Side, h11.Response | h11.InformationalResponse]:
+    async def _asked(
+        self, head: h11.Request, body: bytes
+    ) -> tuple[Side | Caller, h11.Response | h11.InformationalResponse]:
         """Send a request; give the head of the answer.
 
         It is sent once more only where that can do no harm: it only reads, and a kept connection was found closed.
         """
         for attempt in (0, 1):
-            if self.outside is not None and self.outside.reader.at_eof():
+            if self.outside is not None and await self.outside.stale():
                 self._forget()
             fresh = self.outside is None
             outside = self.outside = self.outside or await self._connect()
@@ -184,7 +188,7 @@ class Exchange:
                     raise refusal("no-answer", reason, 504 if late else 502) from error
         raise AssertionError("the second attempt answers or raises")
 
-    async def _connect(self) -> Side:
+    async def _connect(self) -> Side | Caller:
         """Connect to an address of the host that was looked at; the name is resolved here and nowhere else."""
         host, port = self.target.host, self.target.port
         try:
@@ -192,30 +196,39 @@ class Exchange:
                 addresses = await self.proxy.resolve(host, port)
                 if not self.gatekeeper.permits_address(host, port):
                     _check(host, addresses)
-                verified = self.proxy.verified if self.scheme == "https" else None
-                name = host if verified else None
-                reader, writer = await asyncio.open_connection(addresses[0], port, ssl=verified, server_hostname=name)
+                verified = self.proxy.newer if self.inside.http2 else self.proxy.verified
+                tls = verified if self.scheme == "https" else None
+                name = host if tls else None
+                reader, writer = await asyncio.open_connection(addresses[0], port, ssl=tls, server_hostname=name)
         except (OSError, TimeoutError, IndexError) as error:
             said = getattr(error, "strerror", None) or type(error).__name__
             raise refusal("unreachable", f"{self.target} cannot be reached: {said}.", 502) from error
+        if tls and writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2":
+            from workhand.guard.egress.http2 import Caller
+
+            return Caller(reader, writer)
         return Side(h11.CLIENT, reader, writer)
 
-    async def _answered(self, outside: Side, response: h11.Response, redactor: Redactor | None) -> int:
+    async def _answered(self, outside: Side | Caller, response: h11.Response, redactor: Redactor | None) -> int:
         headers = [(bytes(name), bytes(value)) for name, value in response.headers]
         if redactor is not None:
-            if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers):
+            if any(name in COMPRESSION and value.lower() != b"identity" for name, value in headers):
                 raise refusal("unreadable-answer", f"{self.target} compresses what must be searched for secrets.", 502)
             headers = _without_secrets(headers, redactor)
-        await self.inside.send(h11.Response(status_code=response.status_code, headers=list(_end_to_end(headers))))
+        last: list[h11.Event] = [h11.Response(status_code=response.status_code, headers=list(_end_to_end(headers)))]
+        if not outside.empty:  # else the end goes with the head: gRPC does not take them apart
+            await self.inside.send(last.pop())
         received = 0
         while not isinstance(event := await outside.receive(), h11.EndOfMessage):
             if isinstance(event, h11.Data):
                 received += len(event.data)
                 content = bytes(event.data) if redactor is None else redactor.feed(bytes(event.data))
                 await self.inside.send(h11.Data(data=content))
-        if redactor is not None:
-            await self.inside.send(h11.Data(data=redactor.end()))
-        await self.inside.send(h11.EndOfMessage())
+        if redactor is not None and received:
+            last.append(h11.Data(data=redactor.end()))
+        trailers = [(bytes(name), bytes(value)) for name, value in event.headers] if self.inside.http2 else []
+        said = _without_secrets(_end_to_end(trailers), redactor)
+        await self.inside.send(*last, h11.EndOfMessage(headers=said))
         return received
 
     def _forget(self) -> None:
@@ -224,7 +237,7 @@ class Exchange:
         self.outside = None
 
 
-async def _response(outside: Side) -> h11.Response | h11.InformationalResponse:
+async def _response(outside: Side | Caller) -> h11.Response | h11.InformationalResponse:
     while True:
         event = await outside.receive(ANSWER_S)
         if isinstance(event, h11.Response) or getattr(event, "status_code", 0) == 101:
@@ -243,16 +256,6 @@ def _check_form(request: h11.Request) -> None:
         raise refusal("malformed-request", "it says in two ways how long it is; give one length.", 400)
 
 
-def _all_read(side: Side) -> bool:
-    """Say whether nothing of a request is left, apart from what is here already."""
-    try:
-        while isinstance(side.http.next_event(), h11.Data):
-            pass
-    except h11.RemoteProtocolError:
-        return False
-    return side.http.their_state not in (h11.SEND_BODY, h11.ERROR)
-
-
 def _without_secrets(headers: Headers, redactor: Redactor | None) -> list[tuple[bytes, bytes]]:
     return [(name, value if redactor is None else redactor.feed(value) + redactor.end()) for name, value in headers]
 
@@ -264,7 +267,7 @@ def _check(host: str, addresses: tuple[str, ...]) -> None:
 
 
 def _head(outgoing: Outgoing, *, plain: bool) -> h11.Request:
-    headers = [each for each in outgoing.headers if not (plain and each[0] == b"accept-encoding")]
+    headers = [each for each in outgoing.headers if not (plain and each[0].endswith(b"accept-encoding"))]
     if plain:
         headers.append((b"accept-encoding", b"identity"))
     if outgoing.websocket:

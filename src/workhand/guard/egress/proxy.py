@@ -37,7 +37,11 @@ class Proxy:
     gatekeeper: Gatekeeper
     authority: Authority
     verified: ssl.SSLContext  # how servers are verified
+    newer: ssl.SSLContext  # another like it, for requests that came over HTTP/2: it offers that to servers, too
     resolve: Resolve = resolve
+
+    def __post_init__(self) -> None:
+        self.newer.set_alpn_protocols(["h2", "http/1.1"])
 
     async def serve(self, connection: socket.socket) -> None:
         """Serve one connection from inside until it ends."""
@@ -79,7 +83,11 @@ class Proxy:
         except ssl.SSLError:
             reason = f"the name in TLS must be {target.host}, and the machine must trust this installation's authority."
             return self.gatekeeper.refused(target.host, target.port, "TLS", Ruling(False, "host-mismatch", reason))
-        return await self._requests(side, "https", target)
+        if side.writer.get_extra_info("ssl_object").selected_alpn_protocol() != "h2":
+            return await self._requests(side, "https", target)
+        from workhand.guard.egress.streams import Connection
+
+        await Connection(self, side, target).serve()
 
     async def _requests(self, side: Side, scheme: Scheme, tunnel: Endpoint | None) -> None:
         """Carry requests out, one after the other; without a tunnel each is for a whole URL."""

@@ -41,9 +41,9 @@ class End:
             await self.side.writer.drain()
 
 
-async def converse(exchange: Exchange, outgoing: Outgoing, outside: Side) -> None:
+async def converse(exchange: Exchange, outgoing: Outgoing, inside: Side, outside: Side) -> None:
     """Pass messages on in both directions until one end closes, or one is refused."""
-    inner, outer = End(exchange.inside, ConnectionType.SERVER), End(outside, ConnectionType.CLIENT)
+    inner, outer = End(inside, ConnectionType.SERVER), End(outside, ConnectionType.CLIENT)
 
     async def judged(message: bytes) -> bytes:
         ruling = await exchange.gatekeeper.inspect_message(outgoing, message)

@@ -14,12 +14,31 @@ DISCARDED_BYTES_MAX = 64 << 20
 
 
 class Side:
+    http2 = False
+    empty = False  # an answer's end is known only when it is read
+
     def __init__(
         self, role: type[h11.CLIENT] | type[h11.SERVER], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self.http = h11.Connection(role, max_incomplete_event_size=HEAD_BYTES_MAX)
         self.reader = reader
         self.writer = writer
+
+    @property
+    def begun(self) -> bool:
+        """Say whether an answer has begun, so that no other one can be given."""
+        return self.http.our_state not in (h11.IDLE, h11.SEND_RESPONSE)
+
+    async def stale(self) -> bool:
+        """Say whether a kept connection was closed meanwhile."""
+        return self.reader.at_eof()
+
+    def again(self) -> bool:
+        """Make ready for another request, if the last one is done with."""
+        if self.http.our_state is not h11.DONE or self.http.their_state is not h11.DONE:
+            return False
+        self.http.start_next_cycle()
+        return True
 
     async def receive(self, within_s: float = IDLE_S) -> h11.Event:
         """Give the next event of the other side.  Raises ``h11.RemoteProtocolError`` or ``TimeoutError``."""
@@ -37,6 +56,8 @@ class Side:
 
     async def body(self, bytes_max: int) -> bytes | None:
         """Read a whole body; give nothing if it is longer than allowed."""
+        if self.http.they_are_waiting_for_100_continue:
+            await self.send(h11.InformationalResponse(status_code=100, headers=[]))
         content = bytearray()
         while True:
             event = await self.receive()
@@ -51,6 +72,8 @@ class Side:
 
     async def discard(self) -> None:
         """Read on for a while what nobody wants: a connection closed over it would take the answer with it."""
+        if self._all_read():
+            return
         left = DISCARDED_BYTES_MAX
         try:
             if self.writer.can_write_eof():
@@ -60,6 +83,15 @@ class Side:
                     left -= len(chunk)
         except OSError:
             return  # It took too long, or is gone already.
+
+    def _all_read(self) -> bool:
+        """Say whether nothing of a request is left, apart from what is here already."""
+        try:
+            while isinstance(self.http.next_event(), h11.Data):
+                pass
+        except h11.RemoteProtocolError:
+            return False
+        return self.http.their_state not in (h11.SEND_BODY, h11.ERROR)
 
     async def finish(self) -> None:
         """Close, once the other side has what was written; who does not take it is not waited for."""
