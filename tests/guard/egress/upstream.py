@@ -13,6 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import h11
 
+from tests.guard.egress.upstream_http2 import converse
+
 CHUNK_BYTES = 1 << 16
 
 
@@ -24,6 +26,7 @@ class Upstream:
     connections: int = 0
     open: int = 0
     requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+    spoken: list[str] = field(default_factory=list)  # "h2" for each request that came so
     released: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)  # set when nobody is connected
 
@@ -38,7 +41,11 @@ async def serving(context: ssl.SSLContext | None) -> AsyncIterator[Upstream]:
         upstream.open += 1
         upstream.left.clear()
         try:
-            await _converse(upstream, h11.Connection(h11.SERVER), reader, writer)
+            tls = writer.get_extra_info("ssl_object")
+            if tls is not None and tls.selected_alpn_protocol() == "h2":
+                await converse(upstream, reader, writer)
+            else:
+                await _converse(upstream, h11.Connection(h11.SERVER), reader, writer)
         except (h11.ProtocolError, OSError, asyncio.CancelledError):
             pass
         finally:

@@ -166,7 +166,7 @@ async def _all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, raw: 
 
 
 @asynccontextmanager
-async def world(directory: Path) -> AsyncIterator[World]:
+async def world(directory: Path, spoken: str = "http/1.1") -> AsyncIterator[World]:
     internet = Authority(directory / "internet", NOW)
     authority = Authority(directory / "ours", NOW)
     verified, newer = (ssl.create_default_context(cadata=internet.certificate.decode()) for _ in range(2))
@@ -180,6 +180,7 @@ async def world(directory: Path) -> AsyncIterator[World]:
     proxy = Proxy(gate, authority, verified, newer, resolve)
     shown = internet.context(HOST)
     shown.sni_callback = None  # it shows the one certificate under whatever name
+    shown.set_alpn_protocols([spoken])
     async with serving(shown) as secure, serving(None) as plain, anyio.create_task_group() as group:
         yield World(gate, proxy, authority, internet, group, secure, plain, resolved)
         group.cancel_scope.cancel()
