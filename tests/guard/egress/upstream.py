@@ -27,6 +27,7 @@ class Upstream:
     open: int = 0
     requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
     spoken: list[str] = field(default_factory=list)  # "h2" for each request that came so
+    sent: int = 0  # bytes of content over HTTP/2
     released: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)  # set when nobody is connected
 

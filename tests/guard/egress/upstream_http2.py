@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 1 << 16
 PADDED_BYTES = 8
-SETTINGS = {h2.settings.SettingCodes.HEADER_TABLE_SIZE: 1 << 30}  # it would have others remember a great deal
+SETTINGS: dict[h2.settings.SettingCodes | int, int] = {
+    h2.settings.SettingCodes.HEADER_TABLE_SIZE: 1 << 30
+}  # it would have others remember a great deal
 
 
 class Wire:
@@ -60,6 +62,7 @@ class Wire:
             if (size := room - PADDED_BYTES) <= 0:
                 await self.hear()
                 continue
+            self.upstream.sent += size
             self.http.send_data(self.number, content[:size], pad_length=PADDED_BYTES - 1)
             content = content[size:]
             self.flush()
@@ -72,8 +75,8 @@ class Wire:
 
 async def converse(upstream: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     wire = Wire(upstream, reader, writer)
-    wire.http.local_settings = h2.settings.Settings(client=False, initial_values=SETTINGS)
     wire.http.initiate_connection()
+    wire.http.update_settings(SETTINGS)
     wire.flush()
     try:
         while True:
@@ -114,6 +117,9 @@ async def _answered(wire: Wire) -> None:
             wire.http.remote_settings[h2.settings.SettingCodes.ENABLE_PUSH] = 1
             wire.http.remote_settings.acknowledge()
             wire.http.push_stream(wire.number, 2, [(k, v) for k, v in pseudo.items()])
+        case "/then-ends":
+            wire.head(end=True)
+            raise ConnectionResetError
         case "/never-reads":
             wire.head(status=413, end=True)
             wire.http.reset_stream(wire.number, 0)

@@ -51,8 +51,10 @@ def bounded(*, client: bool) -> h2.connection.H2Connection:
 def taken(http: h2.connection.H2Connection, chunk: bytes) -> list[h2.events.Event]:
     """Take in what came, without remembering as much for the other end as it may ask for."""
     events = http.receive_data(chunk)
-    if http.encoder.header_table_size > TABLE_BYTES_MAX:
-        http.encoder.header_table_size = TABLE_BYTES_MAX
+    encoder = http.encoder
+    if encoder.header_table_size > TABLE_BYTES_MAX:
+        encoder.header_table_size = TABLE_BYTES_MAX
+        encoder.table_size_changes = [min(each, TABLE_BYTES_MAX) for each in encoder.table_size_changes]
     return events
 
 
