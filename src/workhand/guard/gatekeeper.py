@@ -74,8 +74,10 @@ class Keeper:
         return any(matches(pattern, host, port) for pattern in exact if not pattern.startswith("*"))
 
     def contact(self, host: str, port: int) -> Ruling:
-        leaks = scan([("host", host.replace(".", "").encode())], self._needles())
-        if leaks:
+        joined = host.replace(".", "").encode()
+        if leaks := scan(
+            [("host", joined), ("host", joined.upper())], self._needles()
+        ):  # base32 is written in capitals
             return _leaking(leaks)
         public = self.network.mode == "open" and port in (80, 443)
         if public or self.names(host, port) or self._granted(host):
@@ -183,7 +185,11 @@ class Keeper:
 
 def _parts(outgoing: Outgoing) -> list[tuple[str, bytes]]:
     headers = [(f"header {name.decode('latin-1')}", value) for name, value in outgoing.headers]
-    return [("address", outgoing.target.encode("utf-8", "replace")), *headers, ("body", outgoing.body)]
+    names = b"\n".join(
+        name for name, _ in outgoing.headers
+    ).upper()  # they have lost their case, and base32 has capitals
+    said = [("method", outgoing.method.encode()), ("address", outgoing.target.encode("utf-8", "replace"))]
+    return [*said, ("names of headers", names), *headers, ("body", outgoing.body)]
 
 
 def _leaking(found: Finding) -> Ruling:

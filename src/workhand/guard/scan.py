@@ -27,6 +27,7 @@ UNPACKED_BYTES_MAX = 32 << 20  # of one thing that is packed
 TEXT_SHARE_MIN = 0.85
 TEXT = bytes([9, 10, 13, *range(32, 127)])
 PIECE_BYTES_MIN = 16
+SHORT_BYTES_MAX = 64 << 10  # in what is longer, base64 begins where its letters do
 TEXT_RUN = re.compile(rb"[\t\n\r -~]{%d,}" % PIECE_BYTES_MIN)
 SQUEEZED_MIN = 8
 LOWER = bytes(range(256)).lower()
@@ -185,8 +186,10 @@ def _decoded(content: bytes) -> Iterator[tuple[str, bytes]]:
     yield from _respelled(content)
     if WRAPPED.search(content):
         yield "lines joined", re.sub(rb"\s", b"", content)
-    for name, pattern, decode in (("base64", BASE64, _base64), ("base32", BASE32, _base32), ("hex", HEX, _hex)):
-        found = [decode(match[0]) for match in pattern.finditer(content)]
+    turns = 4 if len(content) <= SHORT_BYTES_MAX else 1  # a path, or a letter, may run on into what is encoded
+    ways = (("base64", BASE64, _base64, turns), ("base32", BASE32, _base32, 1), ("hex", HEX, _hex, 1))
+    for name, pattern, decode, begins in ways:
+        found = [decode(match[0][at:]) for match in pattern.finditer(content) for at in range(begins)]
         for is_text in (True, False):  # together, since words are a great many; apart, since texts are decoded further
             yield name, b"\n".join(each for each in found if _is_text(each) is is_text)
 

@@ -30,11 +30,14 @@ async def echo(connection: ServerConnection) -> None:
 
 
 @asynccontextmanager
-async def conversation(outside: World, path: str = "/", *, encrypted: bool = True) -> AsyncIterator[ClientConnection]:
+async def conversation(
+    outside: World, path: str = "/", *, encrypted: bool = True, listener: socket.socket | None = None
+) -> AsyncIterator[ClientConnection]:
     context = outside.internet.context(HOST) if encrypted else None
     if context is not None:
         context.sni_callback = None
-    async with serve(echo, "127.0.0.1", 0, ssl=context) as server:
+    listener = listener or socket.create_server(("127.0.0.1", 0))
+    async with serve(echo, sock=listener, ssl=context) as server:
         port = server.sockets[0].getsockname()[1]
         ours, theirs = socket.socketpair()
         ours.setblocking(False)

@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import json
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
@@ -28,6 +28,7 @@ class Upstream:
     requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
     spoken: list[str] = field(default_factory=list)  # "h2" for each request that came so
     sent: int = 0  # bytes of content over HTTP/2
+    spelt: Callable[[bytes], bytes] = bytes  # how it says back what it was told
     released: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)  # set when nobody is connected
 
@@ -118,7 +119,7 @@ def answer(
             hints = h11.InformationalResponse(status_code=103, headers=[("Link", "</style.css>")])
             return [hints, *_whole(b"late")]
         case "/reflect":
-            seen = headers.get("authorization", "").encode()
+            seen = upstream.spelt(headers.get("authorization", "").encode())
             length = str(len(seen) + 2).encode()
             head = h11.Response(status_code=200, headers=[(b"X-Seen", seen), (b"Content-Length", length)])
             half = len(seen) // 2
