@@ -119,16 +119,20 @@ class _Bounds:
 
 def scan(parts: Iterable[tuple[str, bytes]], needles: tuple[Needle, ...]) -> Finding | None:
     """Give the first finding in the parts of a request; each part has a name and its bytes."""
+    return next(findings(parts, needles), None)
+
+
+def findings(parts: Iterable[tuple[str, bytes]], needles: tuple[Needle, ...]) -> Iterator[Finding]:
+    """Give whatever is found, the same thing perhaps more than once."""
     parts = tuple(parts)
     bounds = _Bounds(DECODED_BYTES_MAX + DECODED_TIMES * sum(len(content) for _, content in parts))
     for where, content in parts:
         try:
             for how, view in _views(content, bounds):
-                if found := _in_view(view, needles):
-                    return Finding(found[0], where, f"{how}{found[1]}".strip(", ") or "plain")
+                for name, written in _in_view(view, needles):
+                    yield Finding(name, where, f"{how}{written}".strip(", ") or "plain")
         except _Beyond:
-            return Finding(TOO_MUCH, where, "")
-    return None
+            yield Finding(TOO_MUCH, where, "")
 
 
 def squeezed(content: bytes) -> bytes:
@@ -136,34 +140,31 @@ def squeezed(content: bytes) -> bytes:
     return content.translate(LOWER, OTHERS)
 
 
-def _in_view(view: bytes, needles: tuple[Needle, ...]) -> tuple[str, str] | None:
-    if not needles:
-        return _credential(view)
-    tight = squeezed(view)
+def _in_view(view: bytes, needles: tuple[Needle, ...]) -> Iterator[tuple[str, str]]:
+    tight = squeezed(view) if needles else b""
     for needle in needles:
-        if needle.value in view:
-            return needle.name, ""
-        if any(each in view for each in in_base64(needle.value)):
-            return needle.name, ", base64"
-        small = squeezed(needle.value)
-        if len(small) < SQUEEZED_MIN:
-            continue
-        for how, sought in (
-            ("separators or case", small),
-            ("reversed", small[::-1]),
-            ("rot13", small.translate(TURNED)),
-            ("hex", needle.value.hex().encode()),
-        ):
-            if sought in tight:
-                return needle.name, f", {how}"
-    return _credential(view)
-
-
-def _credential(view: bytes) -> tuple[str, str] | None:
+        if (written := _written(needle.value, view, tight)) is not None:
+            yield needle.name, written
     for name, marks, pattern in CREDENTIALS:
         if any(mark in view for mark in marks) and pattern.search(view):  # the marks are found much faster
-            return name, ""
-    return None
+            yield name, ""
+
+
+def _written(value: bytes, view: bytes, tight: bytes) -> str | None:
+    """Say how a value is written in a view, if it is there."""
+    if value in view:
+        return ""
+    if any(each in view for each in in_base64(value)):
+        return ", base64"
+    small = squeezed(value)
+    ways = (
+        ("separators or case", small),
+        ("reversed", small[::-1]),
+        ("rot13", small.translate(TURNED)),
+        ("hex", value.hex().encode()),
+    )
+    found = [how for how, sought in ways if len(small) >= SQUEEZED_MIN and sought in tight]
+    return f", {found[0]}" if found else None
 
 
 def _views(content: bytes, bounds: _Bounds) -> Iterator[tuple[str, bytes]]:
