@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
 import h2.config
 import h2.connection
 import h2.events
@@ -13,6 +15,7 @@ import h2.settings
 import pytest
 
 from tests.guard.egress.client_http2 import client
+from tests.guard.egress.test_ends import everybody_left, sockets
 from tests.guard.egress.world import HOST, OTHER, PLACEHOLDER, SECRET, World, world
 from workhand.guard.egress.exchanging import BODY_BYTES_MAX
 from workhand.guard.egress.http2 import STREAMS_MAX, TABLE_BYTES_MAX, bounded, taken
@@ -254,6 +257,23 @@ async def test_a_program_that_vanishes_takes_its_requests_with_it(outside: World
     inside.writer.transport.abort()
     await outside.gone()
     outside.secure.released.set()
+
+
+async def test_a_cancelled_connection_leaves_nothing(outside: World) -> None:
+    before, tasks = sockets(), asyncio.all_tasks()
+    group = outside.group
+    async with anyio.create_task_group() as outside.group:
+        inside = await client(outside)
+        for target in ("/waits", "/big?bytes=50000000"):
+            inside.ask(inside.headers(outside, target))
+        await inside.answer(inside.ask(inside.headers(outside, "/other")))
+        outside.group.cancel_scope.cancel()
+    outside.group = group
+    inside.writer.transport.abort()
+    outside.secure.released.set()
+    await everybody_left(outside.secure)
+    assert asyncio.all_tasks() == tasks
+    assert sockets() - before == set()
 
 
 async def test_what_is_no_http2_ends_its_connection_only(outside: World) -> None:
