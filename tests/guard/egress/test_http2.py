@@ -154,9 +154,10 @@ async def test_a_request_that_is_taken_back_is_not_carried_on(outside: World) ->
     inside = await client(outside)
     stream = inside.ask(inside.headers(outside, "/waits"))
     await inside.answer(inside.ask(inside.headers(outside, "/before")))
+    before = sockets()
     inside.http.reset_stream(stream)
-    inside.flush()
     await inside.answer(inside.ask(inside.headers(outside, "/after")))
+    assert before - sockets(), "its connection to the server is closed"
     outside.secure.released.set()
     inside.writer.close()
     await outside.gone()

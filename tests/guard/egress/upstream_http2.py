@@ -122,7 +122,10 @@ async def _answered(wire: Wire) -> None:
             raise ConnectionResetError
         case "/never-reads":
             wire.head(status=413, end=True)
-            wire.http.reset_stream(wire.number, 0)
+        case "/not-taken":
+            wire.http.close_connection(last_stream_id=0)
+        case "/odd-header":
+            wire.head(("x(y)", "1"), end=True)
         case "/large-head":
             wire.head(*((f"x-{n}", "y" * 1_000) for n in range(70)), end=True)
         case "/odd-status":

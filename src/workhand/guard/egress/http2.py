@@ -101,7 +101,7 @@ class Caller:
 
     def again(self) -> bool:
         """Say whether another request may follow the last one."""
-        return self.asked and self.answered and not self.leaving
+        return self.asked
 
     def close(self) -> None:
         self.writer.transport.abort()
@@ -156,8 +156,6 @@ class Caller:
         await self._flush()
 
     def _take(self, event: h2.events.Event) -> None:
-        if getattr(event, "stream_id", None) not in (None, 0, self.number):
-            return  # It is about an earlier request.
         match event:
             case h2.events.ResponseReceived(headers=headers):
                 status = int(dict(headers or ())[b":status"])
