@@ -223,7 +223,7 @@ class Connection:
 def _written(head: list[tuple[bytes, bytes]]) -> h11.Request:
     """Write the head of a request as one of HTTP/1.1.  Raises ``Refused`` for what cannot be one."""
     pseudo = {name: value for name, value in head if name.startswith(b":")}
-    if pseudo.get(b":scheme") != b"https" or pseudo[b":method"] == b"CONNECT" or b":protocol" in pseudo:
+    if pseudo.get(b":scheme") != b"https" or pseudo[b":method"] == b"CONNECT":
         raise refusal("malformed-request", "only requests for https are carried out, and no tunnels.", 400)
     named = pseudo.get(b":authority") or next((value for name, value in head if name == b"host"), b"")
     kept = [each for each in plain(head) if each[0] != b"host"]
