@@ -132,22 +132,27 @@ async def _answered(wire: Wire) -> None:
             wire.http.config.validate_outbound_headers = False
             wire.http.send_headers(wire.number, [(":status", "ok")], end_stream=True)
         case target:
-            for piece in answer(wire.upstream, target, told, wire.body):
-                if isinstance(piece, asyncio.Event):
-                    await piece.wait()
-                elif isinstance(piece, bytes):
-                    if piece:
-                        wire.head()
-                    wire.http.reset_stream(wire.number, 2)
-                elif isinstance(piece, h11.Response):
-                    known = [(name.decode(), value.decode("latin-1")) for name, value in piece.headers]
-                    plain = [each for each in known if each[0] != "transfer-encoding"]
-                    wire.head(*plain, status=piece.status_code)
-                elif isinstance(piece, h11.Data):
-                    await wire.say(bytes(piece.data))
-                elif isinstance(piece, h11.EndOfMessage) and piece.headers:
-                    ends = [(name.decode(), value.decode()) for name, value in piece.headers]
-                    wire.http.send_headers(wire.number, ends, end_stream=True)
-                elif isinstance(piece, h11.EndOfMessage):
-                    wire.http.end_stream(wire.number)
+            await _as_ever(wire, answer(wire.upstream, target, told, wire.body))
     wire.flush()
+
+
+async def _as_ever(wire: Wire, pieces: list[h11.Event | bytes | asyncio.Event]) -> None:
+    """Give an answer of HTTP/1.1; what would be no answer there resets the stream."""
+    for piece in pieces:
+        if isinstance(piece, asyncio.Event):
+            await piece.wait()
+        elif isinstance(piece, bytes):
+            if piece:
+                wire.head()
+            wire.http.reset_stream(wire.number, 2)
+        elif isinstance(piece, h11.Response):
+            known = [(name.decode(), value.decode("latin-1")) for name, value in piece.headers]
+            plain = [each for each in known if each[0] != "transfer-encoding"]
+            wire.head(*plain, status=piece.status_code)
+        elif isinstance(piece, h11.Data):
+            await wire.say(bytes(piece.data))
+        elif isinstance(piece, h11.EndOfMessage) and piece.headers:
+            ends = [(name.decode(), value.decode()) for name, value in piece.headers]
+            wire.http.send_headers(wire.number, ends, end_stream=True)
+        elif isinstance(piece, h11.EndOfMessage):
+            wire.http.end_stream(wire.number)
