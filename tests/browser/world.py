@@ -79,11 +79,11 @@ async def around(port: int, directory: Path) -> AsyncIterator[World]:
     profile = directory / "profile"
     profile.mkdir()
     internet, authority = Authority(directory / "internet", NOW), Authority(directory / "ours", NOW)
-    verified = ssl.create_default_context(cadata=internet.certificate.decode())
+    verified, newer = (ssl.create_default_context(cadata=internet.certificate.decode()) for _ in range(2))
     async with upstream(internet.context(SECURE)) as server, anyio.create_task_group() as group:
         addresses = (f"host.internal:{port}", f"{SECURE}:{server.port}")
         keeper = Keeper(Network("allow", addresses), Approvals())
-        proxy = Proxy(keeper, authority, verified, _addresses)
+        proxy = Proxy(keeper, authority, verified, newer, _addresses)
         site, secure = (f"{kind}://{address}/" for kind, address in zip(("http", "https"), addresses, strict=True))
         async with AsyncExitStack() as closing:
             yield World(site, secure, group, profile, keeper, authority, proxy, closing)

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.command import BEGIN, PLAN, Workhand, shell
 from workhand.mcp.config import Local
 from workhand.mcp.connection import Host
-from workhand.mcp.content import Result, Text
+from workhand.mcp.content import Blob, Result, Text
 from workhand.mcp.gateway import Gateway, gateway
 
 pytestmark = pytest.mark.anyio
@@ -56,7 +56,7 @@ async def test_a_task_is_started_followed_answered_and_its_files_are_fetched(wor
         assert await followed(door, session) == "ended"
         result = await door.call("workhand", "result", {"id": session}, timeout_s=60)
     assert text(result) == "It is blue."
-    assert "blue" in str(result.parts[1:])
+    assert [part.content for part in result.parts if isinstance(part, Blob)] == [b"blue\n"]
     assert "The blue one" in workhand("show", session).out
 
 

@@ -34,6 +34,7 @@ HEAVY = {
     "apsw",
     "click",
     "genai_prices",
+    "h2",
     "httpx2",
     "jsonschema",
     "mcp",
