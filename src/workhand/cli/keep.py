@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import click
@@ -22,12 +23,16 @@ from workhand.core.events import (
     ModelAnswered,
     Rewound,
     SessionStarted,
+    ToolReturned,
     UserSaid,
 )
 from workhand.core.log import Entry, Log
 from workhand.core.ports import SessionRow
 from workhand.core.saved import snapshot_at, snapshots
 from workhand.errors import ConfigError
+
+if TYPE_CHECKING:
+    from workhand.store.sqlite import SqliteStore
 
 GRACE_S = 3_600.0  # an original that no event names yet may belong to an event that is about to be written
 
@@ -68,9 +73,13 @@ def fork_command(session: str, position: int | None) -> None:
 @click.argument("session")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--no-workspace", is_flag=True, help="Leave the files of the workspace out.")
-def export_command(session: str, file: Path | None, no_workspace: bool) -> None:
-    """Write a SESSION to one FILE (default SESSION.workhand): its log, all originals, its workspace."""
-    anyio.run(_export, load(), session, file, no_workspace)
+@click.option("--with-secrets", is_flag=True, help="Write it although it holds the value of a secret.")
+def export_command(session: str, file: Path | None, no_workspace: bool, with_secrets: bool) -> None:
+    """Write a SESSION to one FILE (default SESSION.workhand): its log, all originals, its workspace.
+
+    All of it is searched for the values of your secrets first.
+    """
+    anyio.run(_export, load(), session, file, no_workspace, with_secrets)
 
 
 @click.command("import")
@@ -162,16 +171,40 @@ async def _fork(settings: Settings, prefix: str, position: int | None) -> None:
     )
 
 
-async def _export(settings: Settings, prefix: str, file: Path | None, no_workspace: bool) -> None:
+async def _export(settings: Settings, prefix: str, file: Path | None, no_workspace: bool, with_secrets: bool) -> None:
     from workhand.cli import wiring
     from workhand.store.archive import export_session
 
     async with wiring.open_store(settings) as store:
         row = await wiring.resolve(store, prefix)
         target = file or Path(f"{row.id}.workhand")
-        workspace = () if no_workspace else places.walk(places.find(settings, row.id).workspace)
-        await export_session(store, row.id, target, workspace=workspace)
+        place = None if no_workspace else places.find(settings, row.id)
+        if not with_secrets:
+            await _check_secrets(settings, store, row.id, place)
+        await export_session(store, row.id, target, workspace=places.walk(place.workspace) if place else ())
     click.echo(f"{target}: {target.stat().st_size:,} bytes; `workhand import {target}` reads it anywhere.")
+
+
+async def _check_secrets(settings: Settings, store: SqliteStore, session: str, place: places.Place | None) -> None:
+    """Refuse to write what holds the value of a secret.  Raises ``ConfigError`` naming it and where it is."""
+    from workhand.cli.surroundings import readable, secrets_in
+    from workhand.store.codec import encode_line
+
+    if not (held := readable(settings)):
+        return
+    record = await store.read(session)
+    named = {event.observation.blob for entry in record if isinstance(event := entry.event, ToolReturned)}
+    for entry in record:
+        _check(f"entry {entry.position}", await secrets_in(encode_line(entry), held))
+    for digest in sorted(filter(None, named)):
+        _check("what a tool brought", await secrets_in(await store.get(digest), held))
+    for path, content, _ in places.walk(place.workspace) if place else ():
+        _check(f"the file {path!r}", await secrets_in(content, held))
+
+
+def _check(where: str, found: tuple[str, ...]) -> None:
+    if found:
+        raise ConfigError(f"The value of {found[0]!r} is in {where}; take it out, or add --with-secrets.")
 
 
 async def _import(settings: Settings, file: Path) -> None:

@@ -18,6 +18,7 @@ from workhand.cli.settings import Settings
 from workhand.core.consent.rules import Answer
 from workhand.core.events import HostContacted
 from workhand.core.policy import Guard
+from workhand.errors import ConfigError
 
 if TYPE_CHECKING:
     from workhand.guard.gatekeeper import Keeper
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Surroundings:
-    """The way out of one machine; without a network it has none."""
+    """The way out of one machine; without a network it has none.  What leaves by other doors is searched."""
 
+    held: tuple[Held, ...] = ()  # the person's secrets, of whatever host
     keeper: Keeper | None = None
     doors: Mapping[int, Door] = field(default_factory=dict)
     trusted: bytes = b""
@@ -42,6 +44,9 @@ class Surroundings:
         if self.keeper is not None:
             self.keeper.heed(answers)
 
+    async def secrets_in(self, content: bytes) -> tuple[str, ...]:
+        return await secrets_in(content, self.held)
+
     def contacts(self) -> tuple[HostContacted, ...]:
         return self.keeper.contacts() if self.keeper is not None else ()
 
@@ -50,7 +55,7 @@ class Surroundings:
 async def guarded(settings: Settings, guard: Guard) -> AsyncIterator[Surroundings]:
     """Open the way out that a guard allows, for as long as the context lasts."""
     if guard.network.mode == "none" or guard.isolation == "none":
-        yield Surroundings()
+        yield Surroundings(readable(settings))
         return
     from workhand.cli.wiring import SystemClock
     from workhand.guard.egress.authority import Authority
@@ -58,7 +63,8 @@ async def guarded(settings: Settings, guard: Guard) -> AsyncIterator[Surrounding
     from workhand.guard.gatekeeper import Keeper
     from workhand.sandbox.spec import NETWORK_PORT
 
-    held = _for(guard, secrets(settings).held())
+    every = secrets(settings).held()
+    held = _for(guard, every)
     keeper = Keeper(guard.network, guard.approvals, held)
     now = datetime.fromtimestamp(SystemClock().now(), UTC)
     authority = Authority(settings.home / "authority", now)
@@ -69,7 +75,7 @@ async def guarded(settings: Settings, guard: Guard) -> AsyncIterator[Surrounding
             group.start_soon(proxy.serve, connection)
 
         placeholders = {each.secret.name: each.secret.placeholder for each in held}
-        yield Surroundings(keeper, {NETWORK_PORT: door}, _bundle() + authority.certificate, placeholders)
+        yield Surroundings(every, keeper, {NETWORK_PORT: door}, _bundle() + authority.certificate, placeholders)
         group.cancel_scope.cancel()
 
 
@@ -78,6 +84,24 @@ def secrets(settings: Settings) -> SecretStore:
     from workhand.guard.secrets import SecretStore
 
     return SecretStore(settings.home / "secrets", passphrase=settings.passphrase)
+
+
+def readable(settings: Settings) -> tuple[Held, ...]:
+    """Give the secrets, as far as they can be read without the person: to look for them, and for nothing else."""
+    try:
+        return secrets(settings).held()
+    except ConfigError:  # They are locked, and nothing here needs their values.
+        return ()
+
+
+async def secrets_in(content: bytes, held: tuple[Held, ...]) -> tuple[str, ...]:
+    """Name the secrets whose values are in a content."""
+    if not held:
+        return ()
+    from workhand.guard.outgoing import found
+
+    known = {each.secret.name for each in held}
+    return tuple(name for name in await found(content, held) if name in known)
 
 
 def _for(guard: Guard, held: tuple[Held, ...]) -> tuple[Held, ...]:

@@ -17,6 +17,9 @@ ATTACHMENT_BYTES_MAX = 256_000_000
 Deliver: TypeAlias = Callable[[str, bytes], Awaitable[None]]
 """Takes a file out of the machine: its path inside and its content."""
 
+Search: TypeAlias = Callable[[bytes], Awaitable[tuple[str, ...]]]
+"""Names the person's secrets whose values are in a content."""
+
 
 @dataclass(frozen=True, slots=True)
 class MessageInfo:
@@ -34,7 +37,7 @@ class MessageResult:
     attachments: tuple[str, ...] = ()
 
 
-async def message_result(asked: MessageResult, sandbox: Sandbox, deliver: Deliver) -> Outcome:
+async def message_result(asked: MessageResult, sandbox: Sandbox, deliver: Deliver, search: Search) -> Outcome:
     missing = [path for path in asked.attachments if not await _is_file(sandbox, path)]
     if missing:
         return Outcome(
@@ -43,9 +46,18 @@ async def message_result(asked: MessageResult, sandbox: Sandbox, deliver: Delive
             ok=False,
         )
     for path in asked.attachments:
-        await deliver(path, await sandbox.read(path, bytes_max=ATTACHMENT_BYTES_MAX))
+        content = await sandbox.read(path, bytes_max=ATTACHMENT_BYTES_MAX)
+        if held := await search(content):
+            return withheld(path, held)
+        await deliver(path, content)
     files = f" with {', '.join(asked.attachments)}" if asked.attachments else ""
     return Outcome(f"delivered{files}", f"message_result: delivered{files}")
+
+
+def withheld(what: str, secrets: tuple[str, ...]) -> Outcome:
+    """Say that something was not sent for the secrets that it holds; their names are no secrets."""
+    text = f"Not sent: {what} holds the value of {', '.join(secrets)}; take it out, or write the name instead."
+    return Outcome(text, text, ok=False)
 
 
 async def _is_file(sandbox: Sandbox, path: str) -> bool:

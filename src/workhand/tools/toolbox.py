@@ -29,7 +29,7 @@ REFUSALS_MAX = 5  # that are told with one result
 
 
 class Surroundings(Protocol):
-    """What is around a machine on the host: its way out."""
+    """What is around a machine on the host: its way out, and what may not leave by others."""
 
     def heed(self, answers: tuple[Answer, ...]) -> None:
         """Let what people have allowed hold from here on."""
@@ -37,6 +37,10 @@ class Surroundings(Protocol):
 
     def contacts(self) -> tuple[HostContacted, ...]:
         """Give what the machine has turned to since the last time, and take it off the list."""
+        ...
+
+    async def secrets_in(self, content: bytes) -> tuple[str, ...]:
+        """Name the person's secrets whose values are in a content, in whatever way they are written."""
         ...
 
 
@@ -65,6 +69,10 @@ class SandboxToolbox:
         asked = read_arguments(call)
         if isinstance(asked, str):
             return Outcome(asked, f"{call.tool}: {asked}", ok=False)
+        if isinstance(asked, message.MessageInfo | message.MessageAsk | message.MessageResult) and (
+            held := await self.secrets_in(asked.text.encode(errors="replace"))
+        ):
+            return message.withheld("the text", held)
         if isinstance(asked, message.MessageInfo | message.MessageAsk):
             return Outcome("shown to the user", f"{call.tool}: shown")
         if isinstance(asked, message.MessageResult) and not asked.attachments:  # needs no machine
@@ -103,6 +111,9 @@ class SandboxToolbox:
         more = [f"[and {len(refused) - REFUSALS_MAX} more]"] if len(refused) > REFUSALS_MAX else []
         return replace(outcome, head="\n".join([outcome.head, *refused[:REFUSALS_MAX], *more]))
 
+    async def secrets_in(self, content: bytes) -> tuple[str, ...]:
+        return await self.surroundings.secrets_in(content) if self.surroundings is not None else ()
+
     def heed(self, answers: tuple[Answer, ...]) -> None:
         if self.surroundings is not None:
             self.surroundings.heed(answers)
@@ -136,7 +147,7 @@ class SandboxToolbox:
             case shell.ShellInput():
                 return await shell.shell_input(asked, sandbox)
             case message.MessageResult():
-                return await message.message_result(asked, sandbox, self.deliver)
+                return await message.message_result(asked, sandbox, self.deliver, self.secrets_in)
         raise AssertionError(f"no function for {type(asked).__name__}")
 
     async def keep(self, path: str, content: bytes) -> None:
