@@ -12,6 +12,7 @@ session that belongs to a machine and not to its log.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import posixpath
@@ -27,6 +28,9 @@ from workhand.errors import ConfigError
 
 MACHINE_HOME = "/home/agent"  # where a sandbox shows the workspace
 KEPT = ".workhand"  # where in it the model finds what is kept
+OPEN_ANY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+FILE_BYTES_MAX = 1 << 30  # of a file that is copied or exported; an archive takes no larger one
+DEPTH_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +123,56 @@ def remove(settings: Settings, session: str) -> None:
 def walk(workspace: Path) -> Iterator[tuple[str, bytes, int]]:
     """Give the regular files of a workspace as (path, content, permissions), following no link.
 
-    The agent may have put a link anywhere: every step is taken relative to an open directory.
+    The agent may have put anything anywhere, and do so meanwhile: every step is taken relative to an open directory,
+    and what was opened is looked at, not what was there before.
     What is kept for the model is left out: the log has it, and wherever it is woken it is made again.
+    Raises ``ConfigError`` for what cannot be read, and for more than can be.
     """
-    for root, directories, names, directory in os.fwalk(workspace, follow_symlinks=False):
-        directories.sort()
-        if root == str(workspace) and KEPT in directories:
-            directories.remove(KEPT)
-        for name in sorted(names):
-            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            if not stat.S_ISREG(status.st_mode):
-                continue
-            opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-            with open(opened, "rb") as file:
-                path = os.path.relpath(os.path.join(root, name), workspace)
-                yield path, file.read(), stat.S_IMODE(status.st_mode)
+    top = os.open(workspace, OPEN_ANY | os.O_DIRECTORY)
+    try:
+        yield from _files(top, ())
+    finally:
+        os.close(top)
+
+
+def _files(directory: int, parents: tuple[str, ...]) -> Iterator[tuple[str, bytes, int]]:
+    for name in sorted(os.listdir(directory)):
+        parts = (*parents, name)
+        if parts == (KEPT,) or (opened := _opened(directory, parts)) is None:
+            continue
+        try:
+            found = os.fstat(opened)
+            if stat.S_ISDIR(found.st_mode):
+                yield from _files(opened, parts)
+            elif stat.S_ISREG(found.st_mode):
+                yield "/".join(parts), _content(opened, parts, found.st_size), stat.S_IMODE(found.st_mode)
+        finally:
+            os.close(opened)
+
+
+def _opened(directory: int, parts: tuple[str, ...]) -> int | None:
+    """Open a file or directory that is there, without waiting for it; ``None`` for what is neither, or has gone."""
+    if len(parts) > DEPTH_MAX:
+        raise ConfigError(f"{'/'.join(parts[:3])!r} has more than {DEPTH_MAX} directories in each other; delete it.")
+    try:
+        mode = os.stat(parts[-1], dir_fd=directory, follow_symlinks=False).st_mode
+        return os.open(parts[-1], OPEN_ANY, dir_fd=directory) if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else None
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+            return None
+        remedy = "change its mode, or leave the workspace out"
+        raise ConfigError(
+            f"{'/'.join(parts)!r} in the workspace cannot be read: {error.strerror}; {remedy}."
+        ) from error
+
+
+def _content(opened: int, parts: tuple[str, ...], size: int) -> bytes:
+    """Read what a file had when it was opened; one that has more by now would never end."""
+    if size > FILE_BYTES_MAX:
+        limit = f"of {size:,} bytes is larger than {FILE_BYTES_MAX:,}"
+        raise ConfigError(f"{'/'.join(parts)!r} in the workspace {limit}; delete it, or leave the workspace out.")
+    with open(opened, "rb", closefd=False) as file:
+        return file.read(size)
 
 
 def put(workspace: Path, path: str, content: bytes, mode: int) -> None:

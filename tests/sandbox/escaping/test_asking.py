@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import anyio
 import pytest
 
+from tests.sandbox.conftest import Opener
 from workhand.sandbox.client import DaemonSandbox
 
 pytestmark = pytest.mark.anyio
@@ -24,26 +26,29 @@ ASK: dict[str, Callable[[DaemonSandbox, str], Awaitable[object]]] = {
 }
 
 
-@pytest.mark.parametrize("name", ASK)
-async def test_a_strange_name_is_an_error_at_most(sandbox: DaemonSandbox, name: str) -> None:
-    for path in STRANGE:
-        try:
-            await ASK[name](sandbox, path)
-        except (OSError, UnicodeEncodeError):
-            continue
-    await sandbox.write("file", b"still there")
-    assert await sandbox.read("file", bytes_max=20) == b"still there"
+@pytest.fixture
+async def machine(opener: Opener, require_bubblewrap: None) -> DaemonSandbox:
+    return await opener()
 
 
-@pytest.mark.parametrize("offset", [-1, 1 << 63, 1 << 70, -(1 << 70)])
-async def test_a_place_that_no_file_has_is_an_error(sandbox: DaemonSandbox, offset: int) -> None:
-    await sandbox.write("file", b"content")
-    with pytest.raises(OSError) as raised:
-        await sandbox.read("file", offset=offset, bytes_max=10)
-    assert raised.value.errno == errno.EINVAL
+async def test_a_strange_name_is_an_error_at_most(machine: DaemonSandbox) -> None:
+    for ask in ASK.values():
+        for path in STRANGE:
+            with suppress(OSError, UnicodeEncodeError):
+                await ask(machine, path)
+    await machine.write("file", b"still there")
+    assert await machine.read("file", bytes_max=20) == b"still there"
 
 
-async def test_a_file_that_becomes_a_pipe_while_it_is_digested_holds_nobody_up(sandbox: DaemonSandbox) -> None:
+async def test_a_place_that_no_file_has_is_an_error(machine: DaemonSandbox) -> None:
+    await machine.write("file", b"content")
+    for offset in (-1, 1 << 63, 1 << 70, -(1 << 70)):
+        with pytest.raises(OSError) as raised:
+            await machine.read("file", offset=offset, bytes_max=10)
+        assert raised.value.errno == errno.EINVAL
+
+
+async def test_a_file_that_becomes_a_pipe_while_it_is_digested_holds_nobody_up(machine: DaemonSandbox) -> None:
     """A program swaps a file and a pipe that nobody writes to, as fast as it can."""
     swap = (
         "import ctypes, os; os.mkfifo('pipe'); open('file', 'w').write('x')\n"
@@ -55,21 +60,21 @@ async def test_a_file_that_becomes_a_pipe_while_it_is_digested_holds_nobody_up(s
 
         async def race() -> None:
             command = ("python3", "-c", swap)
-            await sandbox.execute(command, timeout_s=60, output_bytes_max=100, watch=lambda _: seen.set())
+            await machine.execute(command, timeout_s=60, output_bytes_max=100, watch=lambda _: seen.set())
 
         group.start_soon(race)
         await seen.wait()
         kinds = set()
         with anyio.fail_after(30):
             for _ in range(300):
-                kinds.add(await digested(sandbox))
-        await sandbox.write("stop", b"")
+                kinds.add(await digested(machine))
+        await machine.write("stop", b"")
     assert "file" in kinds
 
 
-async def digested(sandbox: DaemonSandbox) -> str | None:
+async def digested(machine: DaemonSandbox) -> str | None:
     try:
-        found = await sandbox.status("file", digest=True)
+        found = await machine.status("file", digest=True)
     except OSError:
         return "refused"
     return None if found is None else found.kind
