@@ -11,7 +11,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -23,6 +25,7 @@ from workhand.sandbox.probe import Kind
 
 HERE = Path(__file__).parent
 ORDINARY_UID = 64_321
+USERS = SELF, ORDINARY = "self", "ordinary user"
 SECRET = "workhand-test-key-5d1f"
 CLASSES = (
     *("files", "proc and sys", "devices", "mounts", "namespaces", "ptrace", "kernel keyrings", "sockets", "network"),
@@ -52,17 +55,19 @@ def test_nothing_is_attempted_that_is_not_in_the_table(outcomes: dict[str, str |
     assert set(outcomes) <= set(IN_A_MACHINE)
 
 
-@pytest.fixture(scope="session", params=["self", "ordinary user"])
-def user(request: pytest.FixtureRequest) -> str:
-    if request.param == "ordinary user" and os.geteuid() != 0:
-        pytest.skip("The current user is an ordinary one, so the other lane is the same.")
-    return str(request.param)
-
-
 @pytest.fixture(scope="session", params=KINDS)
-def outcomes(request: pytest.FixtureRequest, user: str) -> dict[str, str | None]:
-    """Run all attempts once for each kind of machine, as the current user, and for root also as another."""
-    found = run_attempts(request.param, as_ordinary_user=user == "ordinary user")
+def lanes(request: pytest.FixtureRequest) -> dict[str, dict[str, str | None] | str]:
+    """Make all attempts in a kind of machine, as the current user and, for root, beside that as another."""
+    users = USERS if os.geteuid() == 0 else USERS[:1]
+    with ThreadPoolExecutor() as side_by_side:
+        return dict(zip(users, side_by_side.map(partial(run_attempts, request.param), users), strict=True))
+
+
+@pytest.fixture(params=USERS)
+def outcomes(request: pytest.FixtureRequest, lanes: dict[str, dict[str, str | None] | str]) -> dict[str, str | None]:
+    if request.param not in lanes:
+        pytest.skip("The current user is an ordinary one, so the other lane is the same.")
+    found = lanes[request.param]
     if isinstance(found, str):
         if "CI" in os.environ:
             pytest.fail(found)
@@ -70,7 +75,7 @@ def outcomes(request: pytest.FixtureRequest, user: str) -> dict[str, str | None]
     return found
 
 
-def run_attempts(kind: Kind, *, as_ordinary_user: bool) -> dict[str, str | None] | str:
+def run_attempts(kind: Kind, user: str) -> dict[str, str | None] | str:
     """Give what each attempt came to, or why there is no machine of this kind here."""
     with tempfile.TemporaryDirectory(prefix="workhand-escape-") as directory, host_port() as port:
         sources = copy_sources(Path(directory, "sources"))
@@ -78,7 +83,7 @@ def run_attempts(kind: Kind, *, as_ordinary_user: bool) -> dict[str, str | None]
         private.mkdir(mode=0o700)
         start = f"import sys; sys.path[:0] = [{str(sources)!r}]; from tests.sandbox.lane import run; run()"
         command = [sys.executable, "-c", start, kind, str(private)]
-        if as_ordinary_user:
+        if user == ORDINARY:
             Path(directory).chmod(0o755)
             os.chown(private, ORDINARY_UID, ORDINARY_UID)
             drop = ["setpriv", "--reuid", str(ORDINARY_UID), "--regid", str(ORDINARY_UID), "--clear-groups"]

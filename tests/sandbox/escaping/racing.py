@@ -18,7 +18,7 @@ from workhand.tools import file, message
 from workhand.tools.folder import Folder
 
 SECRET = b"of the host, not to be seen"
-ROUNDS = 25
+ROUNDS = 20
 KEPT = ".workhand/results/raced.txt"
 
 

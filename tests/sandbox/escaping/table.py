@@ -121,7 +121,8 @@ def printed(made: Made | None) -> str:
 def main() -> int:
     made = Made()
     paths = {f"tests/{path}.py" for files in ELSEWHERE.values() for path in files}
-    result = pytest.main(["-q", "--no-header", *sys.argv[1:], "tests/sandbox/test_escapes.py", *sorted(paths)], [made])
+    options = ["-q", "--assert=plain", *sys.argv[1:]]  # plain: much is imported that pytest would have to rewrite
+    result = pytest.main([*options, "tests/sandbox/test_escapes.py", *sorted(paths)], [made])
     sys.stdout.write(f"\n{platform.system()} {platform.release()}\n\n{printed(made)}")
     return int(result)
 

@@ -26,7 +26,7 @@ from workhand.sandbox.spec import Door
 pytestmark = pytest.mark.anyio
 
 ASKED = b"ten bytes."
-SOON_S = 0.4
+SOON_S = 0.2
 GRACE_S = 30.0  # what the client adds to the time that a request asks for
 GROWTH_BYTES_MAX = 100 << 20
 NUMBER = "9" * 300
