@@ -21,7 +21,7 @@ from tests.sandbox.escaping import exhausting, racing
 from tests.sandbox.lane import LEFT, SETTING, system_calls
 
 PROTOCOL, RACES, EXHAUSTION = "daemon protocol abuse", racing.CLASS, exhausting.CLASS
-HELD_BY_GROUPS = tuple(f"{EXHAUSTION}: {name}" for name in exhausting.ALONE)
+HELD_BY_GROUPS = tuple(f"{EXHAUSTION}: {name}" for name in exhausting.BY_GROUPS)
 IN_A_MACHINE: tuple[str, ...] = (
     *(f"{group}: {name}" for group, attempts in CLASSES.items() for name in attempts),
     *(f"{class_of(name)}: call {name}" for name in system_calls()["calls"]),
