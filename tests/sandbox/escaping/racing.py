@@ -66,7 +66,10 @@ async def deliver(race: Race, path: str) -> bytes:
     async def take(path: str, content: bytes) -> None:
         delivered.append(content)
 
-    await message.message_result(message.MessageResult("done", (path,)), race.machine, take)
+    async def search(content: bytes) -> tuple[str, ...]:
+        return ()
+
+    await message.message_result(message.MessageResult("done", (path,)), race.machine, take, search)
     return b"".join(delivered)
 
 
