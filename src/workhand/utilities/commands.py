@@ -44,8 +44,11 @@ def main(name: str, arguments: list[str]) -> int:
     except getopt.GetoptError as error:
         sys.stderr.write(f"{name}: {error.msg}; see {name} --help.\n")
         return USAGE
-    except (Unreadable, OSError) as error:
+    except Unreadable as error:
         sys.stderr.write(f"{name}: {error}\n")
+        return FAILED
+    except OSError as error:
+        sys.stderr.write(f"{name}: {error.filename}: {error.strerror}.\n")
         return FAILED
     except OverBudget as error:
         sys.stderr.write(f"{name}: {error}\n")

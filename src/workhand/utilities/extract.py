@@ -17,7 +17,7 @@ from .reading.source import Pages, Source
 
 TYPE_CHECKING = False  # and not typing's: importing it takes longer than most of what follows
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 HELP = """\
 extract FILE [MEMBER...] [-o OUT.md] [--pages 3-7] [--json]
@@ -44,41 +44,42 @@ def main(arguments: list[str]) -> int:
     pages = pages_of(given.get("--pages", ""))
     with open(path, "rb") as file, _limited(budget.limits):
         source = Source(path, file, budget, os.path.abspath(path), pages, tuple(operands[1:]))
-        pieces: list[str] = []
-        if "-o" in given:
-            with open(given["-o"], "w", encoding="utf-8", errors="replace") as out:
-                size, stopped = written(source, out.write)
-        elif "--json" in given:
-            size, stopped = written(source, pieces.append)
-        else:
-            size, stopped = written(source, _print)
+        text, stopped = read(source)
+    size = len(text.encode("utf-8", "replace"))
+    if "-o" in given:
+        with open(given["-o"], "w", encoding="utf-8", errors="replace") as out:
+            out.write(text)
     if "--json" in given:
-        text = {"out": given["-o"]} if "-o" in given else {"markdown": "".join(pieces)}
-        _print(json.dumps({"file": path, **source.facts, "bytes": size, **text, "stopped": stopped}) + "\n")
+        where = {"out": given["-o"]} if "-o" in given else {"markdown": text}
+        text = json.dumps({"file": path, **source.facts, "bytes": size, **where, "stopped": stopped}) + "\n"
+    if "--json" in given or "-o" not in given:
+        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+        sys.stdout.buffer.flush()
     if stopped:
         raise OverBudget(f"{path}: {stopped}")
     return 0
 
 
-def written(source: Source, write: Callable[[str], object]) -> tuple[int, str | None]:
-    """Write a document as Markdown; give how many bytes, and the sentence if it ended at a limit."""
+def read(source: Source) -> tuple[str, str | None]:
+    """Give a document as Markdown, and the sentence if reading it ended at a limit."""
+    pieces: list[str] = []
     size, stopped = 0, None
+    most = source.budget.limits.output_bytes_max
     try:
         for piece in joined(blocks_of(source)):
-            size += len(piece.encode(errors="replace"))
-            if size > source.budget.limits.output_bytes_max:
-                raise OverBudget(f"It is more than {source.budget.limits.output_bytes_max >> 20} MB of Markdown.")
-            write(piece)
-    except OverBudget as error:
-        stopped = str(error)
-        write(f"\n\n[stopped: {stopped}]")
+            size += len(piece.encode("utf-8", "replace"))
+            if size > most:
+                raise OverBudget(f"It is more than {most >> 20} MB of Markdown, so the rest was not read.")
+            pieces.append(piece)
     except Unreadable as error:
         raise Unreadable(f"{source.name}: {error}") from error
+    except OverBudget as error:
+        stopped = str(error)
     except MemoryError:
-        stopped = "It takes more memory to read than is allowed."
-        write(f"\n\n[stopped: {stopped}]")
-    write("\n")
-    return size, stopped
+        stopped = f"It takes more than {source.budget.limits.memory_bytes_max >> 20:,} MB of memory to read."
+    if stopped:
+        pieces.append(f"\n\n[stopped: {stopped}]")
+    return "".join(pieces).strip("\n") + "\n", stopped
 
 
 def pages_of(stated: str) -> Pages:
@@ -107,7 +108,3 @@ def _limited(limits: Limits) -> Iterator[None]:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def _print(text: str) -> None:
-    sys.stdout.buffer.write(text.encode("utf-8", "replace"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import struct
 import tarfile
 import zipfile
@@ -11,7 +12,7 @@ import zlib
 from lzma import LZMAError
 
 from ..budget import Unreadable
-from .encodings import SAMPLE_BYTES, encoding_of
+from .encodings import SAMPLE_BYTES, text_of
 
 TYPE_CHECKING = False  # and not typing's: importing it takes longer than most of what follows
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ READERS = {
     "packed": "archive.read_packed",
 }
 """The module and function that reads each kind; loaded when a document of it comes."""
+CONTROLS = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffe\uffff]")
+CONTROL_SHARE_MAX = 0.02  # of the characters of a text
 ARCHIVES = {"zip", "tar", "packed"}
 
 STARTS = (
@@ -126,7 +129,8 @@ def _has_type(opened: zipfile.ZipFile, names: set[str]) -> bool:
 
 def _text_kind(head: bytes, name: str) -> str:
     """Tell kinds of text apart: by the name, and by how a text begins that has none that helps."""
-    if encoding_of(head) not in ("utf-16", "utf-32", "utf-16-le", "utf-16-be") and b"\0" in head:
+    text = text_of(head)
+    if len(CONTROLS.findall(text)) > len(text) * CONTROL_SHARE_MAX:
         raise Unreadable("It is no text and no document of a kind that is read here; `file` may say what it is.")
     ending = os.path.splitext(name.lower())[1]
     start = head[:2048].lstrip(b"\xef\xbb\xbf \t\r\n").lower()

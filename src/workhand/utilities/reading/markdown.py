@@ -12,14 +12,14 @@ LISTED = re.compile(r"\s*([-*]|\d+\.) ")
 BACKTICKS = re.compile(r"`+")
 
 
-def joined(blocks: Iterable[str]) -> Iterator[str]:
-    """Give the pieces of a text: an empty line between blocks, none between the entries of a list."""
+def joined(blocks: Iterable[str], *, tight: bool = False) -> Iterator[str]:
+    """Give the pieces of a text: an empty line between blocks, none between entries of a list, nor before if tight."""
     before = ""
     for block in blocks:
         if not block.strip():
             continue
         if before:
-            yield "\n" if LISTED.match(before) and LISTED.match(block) else "\n\n"
+            yield "\n" if LISTED.match(block) and (tight or LISTED.match(before)) else "\n\n"
         yield block
         before = block
 

@@ -70,7 +70,7 @@ def _block(element: Element) -> Iterator[str]:
 def _list(element: Element) -> str:
     entries = []
     for child in element:
-        text = "".join(markdown.joined(_blocks(child)))
+        text = "".join(markdown.joined(_blocks(child), tight=True))
         if text:
             entries.append(markdown.entry(text))
     return "\n".join(entries)

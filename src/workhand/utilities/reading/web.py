@@ -21,6 +21,7 @@ DECLARED = re.compile(
 UNSEEN = {
     "script",
     "style",
+    "title",
     "template",
     "noscript",
     "svg",
@@ -152,7 +153,7 @@ def _list(node: Node) -> str:
     for child in node.children:
         if not isinstance(child, Node) or not _seen(child, False):
             continue
-        text = "".join(markdown.joined(_blocks(child) if child.tag == "li" else _block(child, False)))
+        text = "".join(markdown.joined(_blocks(child) if child.tag == "li" else _block(child, False), tight=True))
         if text:
             number += 1
             entries.append(markdown.entry(text, number=number if node.tag == "ol" else None))
