@@ -149,22 +149,21 @@ def mail(body: str, *, html: bool = False, attached: dict[str, bytes] | None = N
     return message.as_bytes()
 
 
-def pdf(*pages: str, count: int | None = None) -> bytes:
-    """Make a PDF with a line of text on each page; ``count`` repeats the first page, as one object."""
-    numbers = [4 + 2 * n for n in range(len(pages))]
-    kids = " ".join(f"{number} 0 R" for number in numbers) if count is None else "4 0 R " * count
+def pdf(*pages: str, count: int = 0) -> bytes:
+    """Make a PDF with a line of text on each page, and ``count`` empty pages after them."""
+    first = 4 + len(pages)
+    numbers = range(first, first + len(pages) + count)
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
-        f"<< /Type /Pages /Kids [{kids}] /Count {count or len(pages)} >>".encode(),
+        b"<< /Type /Pages /Kids [%s] /Count %d /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> >>"
+        % (b" ".join(b"%d 0 R" % number for number in numbers), len(numbers)),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]
-    for number, text in zip(numbers, pages, strict=True):
+    for text in pages:
         drawn = f"BT /F1 24 Tf 72 700 Td ({text}) Tj ET".encode()
-        objects.append(
-            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents {number + 1} 0 R"
-            " /Resources << /Font << /F1 3 0 R >> >> >>".encode()
-        )
         objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(drawn), drawn))
+    objects += [b"<< /Type /Page /Parent 2 0 R /Contents %d 0 R >>" % (4 + n) for n in range(len(pages))]
+    objects += [b"<< /Type /Page /Parent 2 0 R >>"] * count
     out, places = bytearray(b"%PDF-1.4\n"), []
     for number, content in enumerate(objects, 1):
         places.append(len(out))

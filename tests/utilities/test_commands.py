@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import workhand.utilities
-from tests.utilities.documents import pdf
+from tests.utilities.documents import docx, pdf
 from workhand.utilities.commands import COMMANDS, LIST, listing
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -62,7 +62,8 @@ def test_a_document_goes_to_standard_output_or_to_a_file(tmp_path: Path) -> None
         (["none.pdf"], 1, "extract: none.pdf: No such file or directory.\n"),
         (["empty"], 1, "extract: empty: It is empty.\n"),
         (["a.pdf"], 1, "extract: a.pdf: There is no pdftotext in this machine, and reading PDF needs it.\n"),
-        (["a.png"], 1, "extract: a.png: There is no tesseract in this machine, and reading text in a picture needs it.\n"),
+        (["a.png"], 1,
+         "extract: a.png: There is no tesseract in this machine, and reading text in a picture needs it.\n"),
         (["a.doc"], 1, "extract: a.doc: There is no libreoffice or soffice in this machine, and making .docx of this "
          "document needs it.\n"),
     ],
@@ -77,10 +78,10 @@ def test_what_fails_says_so_in_one_sentence(tmp_path: Path, arguments: list[str]
 
 
 def test_what_is_stopped_keeps_what_was_read(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("a,b\n" * 3_000_000)
-    went = call(tmp_path, "extract", "a.csv", "-o", "a.md", "--json")
-    sentence = "It has more than 5,000,000 elements, so the rest was not read."
-    assert (went.returncode, went.stderr) == (3, f"extract: a.csv: {sentence}\n")
+    (tmp_path / "a.docx").write_bytes(docx("<w:sdt>" * 200 + "</w:sdt>" * 200))
+    went = call(tmp_path, "extract", "a.docx", "-o", "a.md", "--json")
+    sentence = "Its elements lie more than 120 deep in one another, so it was not read."
+    assert (went.returncode, went.stderr) == (3, f"extract: a.docx: {sentence}\n")
     assert json.loads(went.stdout)["stopped"] == sentence
     assert (tmp_path / "a.md").read_text() == f"[stopped: {sentence}]\n"
 

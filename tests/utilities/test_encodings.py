@@ -11,7 +11,7 @@ from workhand.utilities.reading.encodings import encoding_of, text_of
 TEXTS = {
     "french": "Où est le café? À côté de l’hôtel, près du théâtre.",  # noqa: RUF001
     "german": "Die Größe der Straße überrascht ältere Bürger.",
-    "russian": "Вчера мы долго гуляли по набережной и говорили о книгах.",
+    "russian": "Вчера мы долго гуляли по набережной и говорили о книгах.",  # noqa: RUF001
     "japanese": "これは日本語の文章です。文字コードを判定します。",
     "chinese": "今天天气很好，我们一起去公园散步，然后回家吃饭。",  # noqa: RUF001
     "traditional": "今天天氣很好，我們一起去公園散步，然後回家吃飯。",  # noqa: RUF001

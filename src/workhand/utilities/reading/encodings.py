@@ -29,6 +29,8 @@ FREQUENT = {
 }
 FIRST_BYTES = {"shift_jis": (0x88, 0x97), "euc_jp": (0xB0, 0xCF), "gb18030": (0xB0, 0xD7), "big5": (0xA4, 0xC6)}
 
+IDEOGRAPHS_PER_KANA_MAX = 9
+
 
 def text_of(content: bytes, declared: str = "") -> str:
     """Decode a text, whatever it is in, with its lines ended in one way."""
@@ -64,12 +66,14 @@ def _likeness(sample: bytes, encoding: str) -> float:
     if not decodes(sample, encoding):
         return -1.0
     special = [char for char in sample.decode(encoding, errors="replace") if char > "\x7f"]
+    alike, ideographs = 0, 0
     frequent = FREQUENT.get(encoding)
     first, last = FIRST_BYTES.get(encoding, (1, 0))
-    alike = 0
     for char in special:
         if frequent and frequent.match(char):
             alike += 1
         elif first <= last and "一" <= char <= "鿿":
-            alike += first <= char.encode(encoding, errors="replace")[0] <= last
-    return alike / max(1, len(special))
+            ideographs += first <= char.encode(encoding, errors="replace")[0] <= last
+    if frequent:  # no Japanese text is without kana
+        ideographs = min(ideographs, IDEOGRAPHS_PER_KANA_MAX * alike)
+    return (alike + ideographs) / max(1, len(special))

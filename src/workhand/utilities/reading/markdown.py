@@ -79,4 +79,4 @@ def link(text: str, target: str) -> str:
 
 
 def quoted(text: str) -> str:
-    return "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
+    return "\n".join(f"> {line}".rstrip() for line in text.split("\n")) if text else ""

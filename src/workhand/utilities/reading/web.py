@@ -151,9 +151,12 @@ def _list(node: Node) -> str:
     entries = []
     number = 0
     for child in node.children:
-        if not isinstance(child, Node) or not _seen(child, False):
+        if not _seen(child, False):
             continue
-        text = "".join(markdown.joined(_blocks(child) if child.tag == "li" else _block(child, False), tight=True))
+        if isinstance(child, str):
+            text = _paragraph([_inline(child)])
+        else:
+            text = "".join(markdown.joined(_blocks(child) if child.tag == "li" else _block(child, False), tight=True))
         if text:
             number += 1
             entries.append(markdown.entry(text, number=number if node.tag == "ol" else None))
@@ -165,9 +168,7 @@ def _table(node: Node) -> Iterator[str]:
     rows = [_cells(row) for row in node.walk() if row.tag == "tr"]
     nested = any(child.tag == "table" for child in node.walk() if child is not node)
     if nested or all(len(row) < 2 for row in rows):
-        for child in node.children:
-            if isinstance(child, Node) and _seen(child, False):
-                yield from _blocks(child)
+        yield from _blocks(node)
         return
     for child in node.children:
         if isinstance(child, Node) and child.tag == "caption":
