@@ -208,6 +208,11 @@ def test_a_mail_lists_what_is_attached_and_reads_what_is_named() -> None:
     )
 
 
+def test_a_mail_is_known_by_its_headers() -> None:
+    assert markdown(mail("a"), "msg.txt").startswith("- From: Ann")
+    assert markdown(b"To: be\n\nFrom: here\nSubject: on\n", "a.txt") == "To: be\n\nFrom: here\nSubject: on\n"
+
+
 def test_a_mail_of_html_is_read_as_a_page() -> None:
     assert markdown(mail("<p>a<p><b>b</b>", html=True), "a.eml").endswith("\n\na\n\n**b**\n")
 

@@ -42,6 +42,9 @@ READERS = {
     "packed": "archive.read_packed",
 }
 """The module and function that reads each kind; loaded when a document of it comes."""
+HEADER_BLOCK = re.compile(r"(?:[!-9;-~]+:.*\n(?:[ \t].*\n)*)*")
+MAIL_HEADERS = re.compile(r"^(?:from|to|subject|date|message-id|received|return-path|mime-version):", re.I | re.M)
+MAIL_HEADERS_MIN = 3
 CONTROLS = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffe\uffff]")
 CONTROL_SHARE_MAX = 0.02  # of the characters of a text
 ARCHIVES = {"zip", "tar", "packed"}
@@ -141,4 +144,6 @@ def _text_kind(head: bytes, name: str) -> str:
         return "html"
     if ending == "" and start[:1] in (b"{", b"["):
         return "json"
+    if len(MAIL_HEADERS.findall(HEADER_BLOCK.match(text)[0])) >= MAIL_HEADERS_MIN:  # type: ignore[index]  # it matches always
+        return "mail"
     return "text"
