@@ -26,7 +26,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 UTILITIES = Path(__file__).resolve().parents[1] / "src" / "workhand"
-CALL = "import sys; sys.path.insert(0, sys.argv.pop(1)); from utilities.commands import main; main('extract', sys.argv[1:])"
+CALL = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); import utilities.commands as c; c.main('extract', sys.argv[1:])"
+)
 EXTRACT = (sys.executable, "-I", "-S", "-c", CALL, str(UTILITIES))
 WORDS_MIN = 10  # a document with less says nothing about reading
 WORD = re.compile(r"\w+")

@@ -15,6 +15,7 @@ What a model can repair is never raised: it becomes an ``Observation`` with
       SandboxError
         SandboxUnavailable   no sandbox of the wanted kind can be opened on this machine
         SandboxLost          it is gone, the log is not: open another and tell the model
+      SearchUnavailable      no answer that can be used: the model is told, and may search otherwise
       StoreError             the database is damaged, or of a format this version cannot read
         Conflict             another writer was first: drop everything and wake again
         SessionUnknown       no session has that id
@@ -41,6 +42,7 @@ __all__ = [
     "SandboxLost",
     "SandboxUnavailable",
     "ServerFailed",
+    "SearchUnavailable",
     "SessionUnknown",
     "StoreError",
     "WorkhandError",
@@ -97,6 +99,10 @@ class SandboxUnavailable(SandboxError):
 
 class SandboxLost(SandboxError):
     """An open sandbox stopped answering or is gone."""
+
+
+class SearchUnavailable(WorkhandError):
+    """A search gave no answer that can be used."""
 
 
 class StoreError(WorkhandError):

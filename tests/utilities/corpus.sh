@@ -5,7 +5,7 @@ mkdir -p "$1"
 cd "$1"
 
 sources=(
-  agate-excel==0.4.2 csvkit==2.2.0 docxtpl==0.20.2 html2text==2025.4.15 nbconvert==7.17.2 odfpy==1.4.1 pypdf==7.1.1 python-docx==1.2.0
+  agate-excel==0.4.2 csvkit==2.2.0 html2text==2025.4.15 nbconvert==7.17.2 odfpy==1.4.1 pypdf==7.1.1 python-docx==1.2.0
   python-pptx==1.0.2 tablib==3.10.0 xlsx2csv==0.8.6
 )
 for each in "${sources[@]}"; do

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.utilities.documents import docx, epub, mail, notebook, odf, paragraph, pdf, pptx, shape, taped, xlsx, zipped
-from workhand.utilities.budget import Budget, Limits, Unreadable
-from workhand.utilities.extract import read
+from workhand.utilities.budget import Budget, Limits, OverBudget, Unreadable
+from workhand.utilities.extract import limited, read
 from workhand.utilities.reading.source import Source
 
 LIMITS = Limits(
@@ -98,6 +98,14 @@ def test_an_archive_that_holds_itself_is_listed_and_no_more() -> None:
     assert stopped is None
     assert text.startswith("## r.zip\n\n| member | bytes | date |\n")
     assert text.count("r.zip") == 2
+
+
+def test_time_and_memory_have_an_end() -> None:
+    with pytest.raises(OverBudget, match=r"It takes longer than 0.01 s to read."), limited(Limits(time_s=0.01)):
+        while True:
+            pass
+    with pytest.raises(MemoryError), limited(Limits()):
+        bytearray(8 << 30)
 
 
 def test_a_page_nested_without_end_is_read_flat() -> None:

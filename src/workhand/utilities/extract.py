@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         raise getopt.GetoptError("which file?")
     path, budget = operands[0], Budget()
     pages = pages_of(given.get("--pages", ""))
-    with open(path, "rb") as file, _limited(budget.limits):
+    with open(path, "rb") as file, limited(budget.limits):
         source = Source(path, file, budget, os.path.abspath(path), pages, tuple(operands[1:]))
         text, stopped = read(source)
     size = len(text.encode("utf-8", "replace"))
@@ -93,13 +93,13 @@ def pages_of(stated: str) -> Pages:
 
 
 @contextlib.contextmanager
-def _limited(limits: Limits) -> Iterator[None]:
+def limited(limits: Limits) -> Iterator[None]:
     """Bound the time and the memory of this process."""
 
     def stop(number: int, frame: object) -> None:
         raise OverBudget(f"It takes longer than {limits.time_s:g} s to read.")
 
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     most = limits.memory_bytes_max if hard == resource.RLIM_INFINITY else min(limits.memory_bytes_max, hard)
     resource.setrlimit(resource.RLIMIT_AS, (most, hard))
     signal.signal(signal.SIGALRM, stop)
@@ -108,3 +108,4 @@ def _limited(limits: Limits) -> Iterator[None]:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
