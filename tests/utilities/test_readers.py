@@ -218,7 +218,7 @@ def test_a_mail_of_html_is_read_as_a_page() -> None:
 
 
 def test_a_mailbox_is_its_messages() -> None:
-    box = b"From a\n" + mail("one\n\n>From here\n") + b"\nFrom b\n" + mail("two\n")
+    box = b"From a\n" + mail("one\nFrom the middle\n\n>From here\n") + b"\nFrom b\n" + mail("two\n")
     text = markdown(box)
     assert text.count("## Message") == 2
     assert "From here" in text
