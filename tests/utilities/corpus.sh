@@ -23,7 +23,7 @@ if [[ ! -d mammoth ]]; then
   mv mammoth.new mammoth
 fi
 
-for each in debian-policy=4.6.2.0 developers-reference=12.18 libpython3.11-testsuite; do
+for each in debian-policy=4.6.2.0 developers-reference=12.18 libpython3.11-testsuite=3.11.2-6+deb12u9; do
   name=${each%%=*}
   if [[ ! -d $name ]]; then
     mkdir -p "$name.new"
