@@ -24,6 +24,9 @@ from workhand.sandbox.probe import Kind
 
 HERE = Path(__file__).parent
 ORDINARY_UID = 64_321
+NEW_ENOUGH = "import sys; sys.exit(sys.version_info < (3, 11))"
+AGAIN = f"import os, sys; os.execv(sys.executable, [sys.executable, '-c', {NEW_ENOUGH!r}])"
+"""A Python that root started as another user may be out of that user's own reach."""
 USERS = SELF, ORDINARY = "self", "ordinary user"
 SECRET = "workhand-test-key-5d1f"
 CLASSES = (
@@ -130,7 +133,7 @@ def ordinary_python() -> str:
     """Find a Python that can run the package and that another user may execute."""
     for candidate in (sys.executable, *(f"/usr/bin/python3.{minor}" for minor in (13, 12, 11)), "/usr/bin/python3"):
         command = ["setpriv", "--reuid", str(ORDINARY_UID), "--regid", str(ORDINARY_UID), "--clear-groups", candidate]
-        check = [*command, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
+        check = [*command, "-c", AGAIN]
         if subprocess.run(check, capture_output=True, check=False, timeout=30, env={}).returncode == 0:
             return candidate
     pytest.fail("No Python 3.11 or later can be run by another user; `apt-get install python3` brings one.")

@@ -27,7 +27,7 @@ from anyio import to_thread
 
 from workhand.core.ports import Capabilities
 from workhand.errors import SandboxUnavailable
-from workhand.sandbox import launcher, preload, users
+from workhand.sandbox import launcher, preload, seccomp, users
 from workhand.sandbox import limits as limit
 from workhand.sandbox.bubblewrap import (
     ETC_FILES,
@@ -104,6 +104,7 @@ async def open_gvisor(spec: MachineSpec, image: Path | None = None) -> DaemonSan
         rlimits = limit.rlimits(spec.limits, grouped=True, own_user=True) | {"RLIMIT_NPROC": processes}
         command = daemon_command(python, PACKAGE_PARENT, spec.daemon_settings(rlimits))
         bundle = make_bundle(resources, state, slot, identity.uid)
+        make_file(bundle / "seccomp", seccomp.set_id_program())  # inside, no kernel of the host's sees such a mode
         describe(bundle, command, [*system(bundle, python, spec), *working(places, spec)])
         runsc = [find_program("runsc", "runsc"), *OPTIONS, "--root", str(bundle / "state")]
         runsc.append("--rootless" if image is None else "--ignore-cgroups")
@@ -114,7 +115,7 @@ async def open_gvisor(spec: MachineSpec, image: Path | None = None) -> DaemonSan
         name = f"{slot.name}-{os.geteuid()}"  # gVisor's processes find each other by it, among those of all users
         argv = [*become(identity, goes_on=image is not None), *runsc, *action, "-bundle", str(bundle), name]
         wire = await start_daemon(
-            launcher.command(argv, joins=joins, mounts=mounts),
+            launcher.command(argv, joins=joins, mounts=mounts, filtered=bundle / "seccomp"),
             pass_fds=(slot.fd,),
             environ={"PATH": PATH},
             directory="/",

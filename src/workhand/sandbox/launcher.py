@@ -31,24 +31,29 @@ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC = 1, os.O_CLOEXEC
 AT_FDCWD, AT_EMPTY_PATH, AT_RECURSIVE = -100, 0x1000, 0x8000
 MOVE_MOUNT_F_EMPTY_PATH = 4
 MOUNT_ATTR_IDMAP = 0x00100000
+PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 38, 2
 SIGKILL = 9
 UNMAPPED = "-"
 
 
-def command(argv: list[str], *, joins: tuple[Path, ...], mounts: tuple[Mount, ...]) -> list[str]:
+def command(
+    argv: list[str], *, joins: tuple[Path, ...], mounts: tuple[Mount, ...], filtered: Path | None = None
+) -> list[str]:
     """Put the launcher in front of a command if there is anything for it to do.
 
-    Each of ``mounts`` is a directory, where it is to be seen, and the user its owner becomes.
+    Each of ``mounts`` is a directory, where it is to be seen, and the user its owner becomes.  ``filtered`` is
+    a file with a filter of system calls, for what is launched and all that it starts.
     """
-    if not joins and not mounts:
+    if not joins and not mounts and filtered is None:
         return argv
     shown = [part for source, target, uid in mounts for part in (source, target, UNMAPPED if uid is None else str(uid))]
     counts = [str(len(joins)), str(len(mounts))]
-    return [sys.executable, "-I", "-S", "-B", __file__, *counts, *map(str, joins), *shown, *argv]
+    before = [str(filtered or UNMAPPED), *counts]
+    return [sys.executable, "-I", "-S", "-B", __file__, *before, *map(str, joins), *shown, *argv]
 
 
 def main() -> None:
-    joins, mounts, *rest = sys.argv[1:]
+    filtered, joins, mounts, *rest = sys.argv[1:]
     for path in rest[: int(joins)]:
         with open(path, "w") as members:
             members.write(str(os.getpid()))
@@ -60,7 +65,23 @@ def main() -> None:
     for at in range(0, len(shown), 3):
         source, target, uid = shown[at : at + 3]
         show(source, target, None if uid == UNMAPPED else int(uid))
+    if filtered != UNMAPPED:
+        filter_calls(filtered)
     os.execv(argv[0], argv)
+
+
+def filter_calls(path: str) -> None:
+    """Let the kernel refuse what a filter says, from here on and for good: an array of ``struct sock_filter``."""
+    import ctypes
+
+    class Program(ctypes.Structure):
+        _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+    with open(path, "rb") as file:
+        content = file.read()
+    program = Program(len(content) // 8, content)
+    call("give up new privileges", "prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    call("filter system calls", "prctl", PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(program), 0, 0)
 
 
 def show(source: str, target: str, uid: int | None) -> None:

@@ -21,6 +21,7 @@ import errno
 import platform
 import struct
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from workhand.errors import SandboxUnavailable
 
@@ -37,7 +38,10 @@ TIOCSTI, TIOCLINUX = 0x5412, 0x541C
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 
 # name: (x86_64, aarch64); None where the architecture has no such call.
-DENIED: dict[str, tuple[int | None, int | None]] = {
+Table: TypeAlias = dict[str, tuple[int | None, int | None]]
+"""The number of a call on x86_64 and on aarch64, by its name."""
+
+DENIED: Table = {
     "_sysctl": (156, None),
     "acct": (163, 89),
     "add_key": (248, 217),
@@ -102,7 +106,7 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "ustat": (136, None),
     "vhangup": (153, 58),
 }
-MISSING: dict[str, tuple[int | None, int | None]] = {
+MISSING: Table = {
     "clone3": (435, 435),
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
@@ -142,6 +146,15 @@ CHECKS = (
 
 def program(machine: str | None = None) -> bytes:
     """Assemble the filter for an architecture, as an array of ``struct sock_filter``."""
+    return _program(machine, DENIED, MISSING, CHECKS)
+
+
+def set_id_program(machine: str | None = None) -> bytes:
+    """Assemble a filter that denies nothing but to make files run as their owner."""
+    return _program(machine, {}, {}, tuple(check for check in CHECKS if check.bits == SET_ID_BITS))
+
+
+def _program(machine: str | None, denied: Table, missing: Table, checks: tuple[Check, ...]) -> bytes:
     machine = machine or platform.machine()
     if machine not in AUDIT_ARCHITECTURES:
         known = ", ".join(AUDIT_ARCHITECTURES)
@@ -155,10 +168,10 @@ def program(machine: str | None = None) -> bytes:
     ]
     if machine == "x86_64":
         code += [_instruction(GREATER_OR_EQUAL, X32_BIT, 0, 1), _instruction(RETURN, KILL)]
-    for table, number_of_error in ((DENIED, errno.EPERM), (MISSING, errno.ENOSYS)):
+    for table, number_of_error in ((denied, errno.EPERM), (missing, errno.ENOSYS)):
         for numbers in table.values():
             code += _deny(numbers[column], number_of_error)
-    for check in CHECKS:
+    for check in checks:
         code += _check(check, check.numbers[column])
     return b"".join([*code, _instruction(RETURN, ALLOW)])
 
