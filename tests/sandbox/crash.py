@@ -17,7 +17,7 @@ from workhand.sandbox.spec import MachineSpec
 async def main() -> None:
     kind = cast(Kind, sys.argv[1])
     sandbox = await open_sandbox(kind, MachineSpec(session="crash", workspace=Path(sys.argv[2]), owned=True))
-    done = await sandbox.shell_run("main", "(sleep 1007; true) &", timeout_s=10, output_bytes_max=100)
+    done = await sandbox.shell_run("main", "(sleep 1007; true) &", timeout_s=60, output_bytes_max=100)
     assert done.exit_code == 0
     sys.stdout.write("open\n")
     sys.stdout.flush()

@@ -21,6 +21,7 @@ from workhand.sandbox.slots import give
 Door: TypeAlias = Callable[[socket.socket], None]
 """Take over one connection from inside; never waits."""
 
+CACHE = Path("~/.cache/workhand")
 NETWORK_PORT, HOST_PORT = 3128, 3129  # on the loopback inside
 TRUSTED_FILE = "/etc/workhand/trusted.pem"
 TRUSTED_VARIABLES = (
@@ -48,7 +49,7 @@ class MachineSpec:
     limits: SandboxLimits = field(default_factory=SandboxLimits)
     kept: Path | None = None
     root: Path | None = None
-    cache: Path = Path("~/.cache/workhand")
+    cache: Path = CACHE
     environment: Mapping[str, str] = field(default_factory=dict)
     trusted: bytes = b""
     shown: Mapping[str, Path] = field(default_factory=dict)

@@ -20,6 +20,10 @@ OPTIONS: dict[Acceleration, tuple[str, ...]] = {
     "kvm": ("-accel", "kvm", "-cpu", "host"),
     "tcg": ("-accel", "tcg,thread=multi,tb-size=64", "-cpu", "max"),
 }
+CLOCK: dict[Acceleration, str] = {  # of an emulated processor the cycles cannot be timed: it is not always running
+    "kvm": "",
+    "tcg": "tsc=unstable clocksource=hpet",
+}
 NOT_OFFERED = "The processor is emulated, because the host offers no virtualisation: programs run slowly."
 NOT_WORKING = "The processor is emulated, because a machine did not start by KVM: programs run slowly."
 RECORD = "vm-emulated"

@@ -49,7 +49,7 @@ HARDWARE = (
     *("-M", f"{kernel.MACHINE},sata=off,smbus=off,usb=off,vmport=off,graphics=off,i8042=off", "-sandbox", HARDENED),
 )
 QUIET = "console=ttyS0 quiet loglevel=4 panic=-1 reboot=t"
-QUICK = "tsc=reliable rcupdate.rcu_expedited=1 cryptomgr.notests random.trust_cpu=on"
+QUICK = "rcupdate.rcu_expedited=1 cryptomgr.notests random.trust_cpu=on"
 MOUNT_POINTS = ("dev", "proc", "run", "tmp", HOME.lstrip("/"))
 ENVIRONMENT = {"PATH": PATH, "HOME": HOME, "LANG": "C.UTF-8", "USER": "agent", "TERM": "dumb", "PAGER": "cat"}
 OWN_KERNEL = "The kernel is the machine's own; a bug in QEMU, and then one in the host's kernel, is a way out."
@@ -198,7 +198,7 @@ def _emulation(spec: MachineSpec, by: Acceleration, python: str, console: int) -
         *(*HARDWARE, *acceleration.OPTIONS[by]),
         *("-m", f"{memory_bytes // MIB}M", "-smp", str(processors)),
         *("-kernel", "/boot/vmlinux", "-initrd", "/initramfs"),
-        *("-append", f"{QUIET} {QUICK} {words}"),
+        *("-append", f"{QUIET} {QUICK} {acceleration.CLOCK[by]} {words}"),
         *("-add-fd", f"fd={console},set=1", "-chardev", "file,id=console,path=/dev/fdset/1,append=on"),
         *("-serial", "chardev:console"),
         *("-device", "virtio-rng-pci", "-device", "virtio-serial-pci"),
