@@ -38,7 +38,7 @@ class Opened:
     workspace: Path
     kept: Path
 
-    async def run(*argv: str) -> bytes:
+    async def run(self, *argv: str) -> bytes:
         done = await self.sandbox.execute(argv, timeout_s=LIMIT_S, output_bytes_max=ROOM)
         return done.stdout + done.stderr
 

@@ -14,7 +14,6 @@ import lzma
 import os
 import re
 import struct
-import subprocess
 import tempfile
 import zlib
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from workhand.errors import SandboxUnavailable
 from workhand.sandbox.bubblewrap import find_program
+from workhand.sandbox.fetching import run
 from workhand.sandbox.vm import cpio
 
 PACKAGE = "linux-image-amd64"
@@ -62,46 +62,23 @@ def fetch(cache: Path, say: Callable[[str], None]) -> Kernel:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache) as scratch:
         say(f"downloading {name} (70 MB)")
-        _run([apt, "download", name], scratch, DOWNLOAD_S)
+        run([apt, "download", name], Path(scratch), timeout_s=DOWNLOAD_S)
         packages = list(Path(scratch).glob("*.deb"))
         if len(packages) != 1:
             raise SandboxUnavailable(f"`apt-get download {name}` gave {len(packages)} files instead of one; try again.")
         say("unpacking it")
-        _run([find_program("dpkg-deb", "dpkg"), "-x", str(packages[0]), "root"], scratch, UNPACK_S)
+        run([find_program("dpkg-deb", "dpkg"), "-x", str(packages[0]), "root"], Path(scratch), timeout_s=UNPACK_S)
         return take(Path(scratch, "root"), cache, say)
 
 
 def _package(apt: str) -> str:
     """Ask apt which package the one without a version stands for."""
-    said = _run([os.path.join(os.path.dirname(apt), "apt-cache"), "show", "--no-all-versions", PACKAGE], "/", ASK_S)
+    command = [os.path.join(os.path.dirname(apt), "apt-cache"), "show", "--no-all-versions", PACKAGE]
+    said = run(command, Path("/"), timeout_s=ASK_S)
     found = re.search(r"^Depends: (linux-image-[0-9][\w.+-]*)", said, re.MULTILINE)
     if found is None:
         raise SandboxUnavailable(f"apt knows no package {PACKAGE!r}; run `apt-get update`, or {GIVE_ONE}.")
     return found[1]
-
-
-def _run(command: list[str], directory: str, timeout_s: float) -> str:
-    environ = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
-    environ |= {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
-    try:
-        done = subprocess.run(
-            command,
-            cwd=directory,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=True,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise SandboxUnavailable(f"`{' '.join(command)}` did not end within {timeout_s:g} s; try again.") from error
-    except subprocess.CalledProcessError as error:
-        said = " ".join(error.stderr.split()[-40:])
-        raise SandboxUnavailable(
-            f"`{' '.join(command)}` failed: {said}; see that apt can reach its servers."
-        ) from error
-    return done.stdout
 
 
 def take(root: Path, cache: Path, say: Callable[[str], None]) -> Kernel:
