@@ -25,6 +25,8 @@ from workhand.sandbox.limits import MIB, SandboxLimits
 from workhand.sandbox.probe import open_sandbox
 from workhand.sandbox.spec import CACHE, NETWORK_PORT, MachineSpec
 from workhand.sandbox.vm import kernel
+from workhand.sandbox.vm.acceleration import NOT_WORKING, RECORD, USED
+from workhand.sandbox.vm.qemu import open_by_trial
 
 pytestmark = [pytest.mark.anyio, pytest.mark.machines]
 
@@ -177,6 +179,17 @@ async def test_nothing_is_left_after_the_host_is_killed(tmp_path: Path) -> None:
         host.kill()
     assert len(processes) >= 2
     await until_gone(processes)
+
+
+async def test_the_first_machine_that_is_to_use_kvm_opens_either_way_and_its_failure_is_remembered(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "workspace").mkdir()
+    spec = MachineSpec(session="trial", workspace=tmp_path / "workspace", owned=True)
+    async with await open_by_trial(spec, kernel.find(CACHE.expanduser() / "vm"), tmp_path) as sandbox:
+        notes = sandbox.capabilities.notes
+    emulated = NOT_WORKING in notes
+    assert emulated != (USED in notes) and (tmp_path / RECORD).exists() == emulated
 
 
 async def test_a_machine_that_does_not_start_shows_what_its_console_said(tmp_path: Path) -> None:

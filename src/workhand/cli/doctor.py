@@ -36,7 +36,8 @@ async def _diagnose(settings: Settings) -> list[tuple[str, bool, str]]:
     findings = [("python", sys.version_info >= (3, 11), platform.python_version())]
     for isolation, kinds in TIERS:
         for kind in kinds:
-            findings += await _tier(isolation, kind, needed=isolation == "namespace" and kind == kinds[0])
+            needed = isolation == "namespace" and kind == kinds[0]
+            findings += await _tier(isolation, kind, settings, needed=needed)
     findings.append(_program("rg", "ripgrep", "file_find falls back to grep and find"))
     findings.append(await _database(settings))
     free = shutil.disk_usage(settings.home if settings.home.is_dir() else Path.home()).free
@@ -48,9 +49,9 @@ async def _diagnose(settings: Settings) -> list[tuple[str, bool, str]]:
     return findings
 
 
-async def _tier(isolation: Isolation, kind: Kind, *, needed: bool) -> list[tuple[str, bool, str]]:
+async def _tier(isolation: Isolation, kind: Kind, settings: Settings, *, needed: bool) -> list[tuple[str, bool, str]]:
     """Try a kind of machine; only the one that is opened by default must be there."""
-    found = await probe(kind)
+    found = await probe(kind, cache=settings.cache)
     if isinstance(found, str):
         return [(isolation, not needed, f"not here: {found}")]
     said = f"{found.backend}, limits by {found.limits}"

@@ -44,7 +44,7 @@ def sandbox_command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def probe_command(isolation: Isolation | None, as_json: bool) -> None:
     """Open a machine, run a program in it, and say what it gives."""
-    found = anyio.run(_probe, isolation or load().isolation)
+    found = anyio.run(_probe, load(), isolation)
     if as_json:
         click.echo(canonical.encode(found).decode())
         return
@@ -100,6 +100,27 @@ def ls_command(as_json: bool) -> None:
             click.echo(f"{machine.session:<10} {machine.backend:<11} network {machine.network:<8} {state}")
 
 
+@sandbox_command.command("kernel")
+@click.option(
+    "--from",
+    "unpacked",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Take it from here, where boot/ and lib/modules/ are, instead of downloading it.",
+)
+def kernel_command(unpacked: Path | None) -> None:
+    """Fetch the kernel of virtual machines: Debian's, with apt, which installs nothing and needs no root.
+
+    \b
+    workhand sandbox kernel
+    workhand sandbox kernel --from /
+    """
+    from workhand.sandbox.vm import kernel
+
+    cache = load().cache / "vm"
+    taken = kernel.fetch(cache, click.echo) if unpacked is None else kernel.take(unpacked, cache, click.echo)
+    click.echo(f"Virtual machines boot {taken.version} from {taken.directory}.")
+
+
 @sandbox_command.command("destroy")
 @click.argument("session", required=False)
 def destroy_command(session: str | None) -> None:
@@ -147,13 +168,13 @@ def machine_of(session: str) -> OpenMachine:
     return found[0]
 
 
-async def _probe(isolation: Isolation) -> Capabilities:
+async def _probe(settings: Settings, isolation: Isolation | None) -> Capabilities:
     from workhand.sandbox.probe import probe
     from workhand.sandbox.tiers import kinds_for
 
     problems = []
-    for kind in kinds_for(isolation):
-        found = await probe(kind)
+    for kind in kinds_for(isolation or settings.isolation):
+        found = await probe(kind, cache=settings.cache)
         if not isinstance(found, str):
             return found
         problems.append(f"{kind}: {found}")
@@ -168,7 +189,9 @@ async def _exec(settings: Settings, guard: Guard, wanted: Wanted) -> int:
     stdin = b"" if sys.stdin.isatty() else await anyio.to_thread.run_sync(sys.stdin.buffer.read)
     with tempfile.TemporaryDirectory(prefix="workhand-") as fresh:
         where, owned = (wanted.workspace, False) if wanted.workspace else (Path(fresh), True)
-        spec = MachineSpec(session=new_id(), workspace=where, owned=owned, limits=settings.machine)
+        spec = MachineSpec(
+            session=new_id(), workspace=where, owned=owned, limits=settings.machine, cache=settings.cache
+        )
         async with guarded(settings, guard) as around:
             async with await open_for(settings, guard.isolation, around.fitted(spec)) as sandbox:
                 went = await sandbox.execute(

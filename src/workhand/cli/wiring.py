@@ -302,6 +302,7 @@ async def open_toolbox(
             owned=place.owned,
             kept=kept,
             limits=settings.machine,
+            cache=settings.cache,
             hand_over=files.hand_over(settings, place),
         )
         opened.append(await open_for(settings, isolation, around.fitted(spec)))

@@ -19,7 +19,7 @@ from workhand.sandbox.docker import open_docker
 from workhand.sandbox.gvisor import open_gvisor
 from workhand.sandbox.limits import SandboxLimits
 from workhand.sandbox.remote import Service, open_e2b
-from workhand.sandbox.spec import MachineSpec
+from workhand.sandbox.spec import CACHE, MachineSpec
 from workhand.sandbox.unsafe import open_unsafe
 from workhand.sandbox.vm.qemu import open_vm
 
@@ -61,21 +61,26 @@ async def open_sandbox(kind: Kind, spec: MachineSpec, service: Service | None = 
 
 
 async def probe(
-    kind: Kind, *, limits: SandboxLimits = DEFAULT_LIMITS, timeout_s: float = 100.0, service: Service | None = None
+    kind: Kind,
+    *,
+    limits: SandboxLimits = DEFAULT_LIMITS,
+    cache: Path = CACHE,
+    timeout_s: float = 100.0,
+    service: Service | None = None,
 ) -> Capabilities | str:
     """Open a sandbox and run a command in it: what it really gives, or one sentence why not and what to do."""
     try:
         with tempfile.TemporaryDirectory(prefix="workhand-probe-", ignore_cleanup_errors=True) as workspace:
             async with asyncio.timeout(timeout_s):
-                return await _try(kind, Path(workspace), limits, service)
+                spec = MachineSpec(session="probe", workspace=Path(workspace), owned=True, limits=limits, cache=cache)
+                return await _try(kind, spec, service)
     except TimeoutError:
         return f"A sandbox did not open and run a command within {timeout_s:g} s; the machine may be overloaded."
     except SandboxError as error:
         return str(error)
 
 
-async def _try(kind: Kind, workspace: Path, limits: SandboxLimits, service: Service | None) -> Capabilities | str:
-    spec = MachineSpec(session="probe", workspace=workspace, owned=True, limits=limits)
+async def _try(kind: Kind, spec: MachineSpec, service: Service | None) -> Capabilities | str:
     async with await open_sandbox(kind, spec, service) as sandbox:
         done = await sandbox.execute(("true",), timeout_s=10, output_bytes_max=1_000)
         if done.exit_code != 0:

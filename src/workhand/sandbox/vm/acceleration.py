@@ -24,6 +24,7 @@ CLOCK: dict[Acceleration, str] = {  # of an emulated processor the cycles cannot
     "kvm": "",
     "tcg": "tsc=unstable clocksource=hpet",
 }
+USED = "The processor is the host's, by KVM."
 NOT_OFFERED = "The processor is emulated, because the host offers no virtualisation: programs run slowly."
 NOT_WORKING = "The processor is emulated, because a machine did not start by KVM: programs run slowly."
 RECORD = "vm-emulated"

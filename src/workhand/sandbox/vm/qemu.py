@@ -20,6 +20,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 from anyio import to_thread
 
@@ -52,6 +53,10 @@ QUIET = "console=ttyS0 quiet loglevel=4 panic=-1 reboot=t"
 QUICK = "rcupdate.rcu_expedited=1 cryptomgr.notests random.trust_cpu=on"
 MOUNT_POINTS = ("dev", "proc", "run", "tmp", HOME.lstrip("/"))
 ENVIRONMENT = {"PATH": PATH, "HOME": HOME, "LANG": "C.UTF-8", "USER": "agent", "TERM": "dumb", "PAGER": "cat"}
+WORKSPACE = (
+    "The workspace is a directory shared by 9p: no named pipe and no socket can be made in it, and a file that is "
+    "deleted while open has no status; use /tmp for those."
+)
 OWN_KERNEL = "The kernel is the machine's own; a bug in QEMU, and then one in the host's kernel, is a way out."
 
 
@@ -65,10 +70,13 @@ async def open_vm(spec: MachineSpec) -> DaemonSandbox:
     boot = kernel.find(spec.cache.expanduser() / "vm")
     state = state_directory()
     reason = reason_to_emulate(state)
-    if reason is not None:
-        return await _open(spec, boot, "tcg", reason)
+    return await (open_by_trial(spec, boot, state) if reason is None else _open(spec, boot, "tcg", reason))
+
+
+async def open_by_trial(spec: MachineSpec, boot: Kernel, state: Path) -> DaemonSandbox:
+    """Open a machine by KVM or, if it does not start, without; in ``state`` is remembered that it did not."""
     try:
-        return await _open(spec, boot, "kvm", "The processor is the host's, by KVM.")
+        return await _open(spec, boot, "kvm", acceleration.USED)
     except SandboxUnavailable:
         sandbox = await _open(spec, boot, "tcg", acceleration.NOT_WORKING)
     acceleration.remember(state)  # The same machine does start, so it was for KVM that it did not.
@@ -108,7 +116,7 @@ async def _open(spec: MachineSpec, boot: Kernel, by: Acceleration, why: str) -> 
                 doors=spec.doors,
             )
         ready = f"The machine was ready after {time.monotonic() - begun:.1f} s."
-        notes = (OWN_KERNEL, why, ready, *_notes(spec, groups))
+        notes = (OWN_KERNEL, WORKSPACE, why, ready, *_notes(spec, groups))
         joined = tuple(path.parent for path in joins)
         capabilities = Capabilities("qemu", "vm", limit.enforcer(groups), spec.network, notes)
         return DaemonSandbox(wire, capabilities, resources, Meter(spec.limits, joined))
