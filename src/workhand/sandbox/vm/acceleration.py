@@ -2,7 +2,8 @@
 
 That the device is there, or opens, means nothing: on some hosts it does, and no kernel gets past its first
 instructions.  So the first machine is the trial.  If it does not start by KVM and then does without, that is
-remembered until the host restarts.  Emulation is slow, and keeps no less.
+remembered until the host restarts.  Emulation is slow, and the authors of QEMU promise isolation with KVM only:
+without it, the wall that bubblewrap and the session's own user make around QEMU counts for more.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ CLOCK: dict[Acceleration, str] = {  # of an emulated processor the cycles cannot
     "tcg": "tsc=unstable clocksource=hpet",
 }
 USED = "The processor is the host's, by KVM."
-NOT_OFFERED = "The processor is emulated, because the host offers no virtualisation: programs run slowly."
-NOT_WORKING = "The processor is emulated, because a machine did not start by KVM: programs run slowly."
+EMULATED = "programs run slowly, and QEMU's authors promise isolation only with KVM."
+NOT_OFFERED = f"The processor is emulated, because the host offers no virtualisation: {EMULATED}"
+NOT_WORKING = f"The processor is emulated, because a machine did not start by KVM: {EMULATED}"
 RECORD = "vm-emulated"
 
 

@@ -1,7 +1,8 @@
 #!/bin/busybox sh
 # The first program of the machine, as root: it puts the system together from what the host shares, starts what becomes
 # the daemon, and turns the machine off when that has ended.  What it says, the host shows if the machine does not start.
-# The kernel hands it the variables of its command line: TMP_BYTES, SHM_BYTES, RUN_BYTES, SHARE (mount options), KEPT.
+# The kernel hands it the variables of its command line: TMP_BYTES, SHM_BYTES, RUN_BYTES, PYTHON, KEPT and SHARE, the
+# options of each mount.
 export PATH=/bin
 b=/bin/busybox
 
