@@ -40,6 +40,7 @@ def test_the_image_built_last_is_found(tmp_path: Path) -> None:
 def test_an_unpacked_system_is_finished(tmp_path: Path) -> None:
     root, outside = tmp_path / "image/root", tmp_path / "outside"
     outside.write_text("of the host")
+    before = os.umask(0o077)
     for name in ("etc", "var/lib/dpkg", "var/cache/apt/archives", "var/log", "var/lib/apt/lists", "usr/bin", "tmp/x"):
         (root / name).mkdir(parents=True)
     (root / "var/lib/dpkg/status").write_text(STATUS)
@@ -47,7 +48,6 @@ def test_an_unpacked_system_is_finished(tmp_path: Path) -> None:
     (root / "var/log/link").symlink_to(tmp_path)
     (root / "etc/hosts").symlink_to(outside)
     (root / "etc/resolv.conf").write_text("nameserver 192.0.2.1")
-    before = os.umask(0o077)
     image.finish(tmp_path / "image")
     os.umask(before)
     assert (tmp_path / "image/packages.txt").read_text() == "a 1.0~x\nb 2:1-1\n"
@@ -55,7 +55,7 @@ def test_an_unpacked_system_is_finished(tmp_path: Path) -> None:
     found = {path.relative_to(root).as_posix() for path in root.rglob("*")}
     assert {"home/agent", "opt/workhand", "etc/workhand", "dev", "proc", "run", "tmp", "etc/hosts"} <= found
     assert not {"var/cache/apt", "var/log/link", "tmp/x", "etc/resolv.conf"} & found
-    assert all((root / name).stat().st_mode & 0o777 == 0o755 for name in ("home/agent", "opt/workhand", "."))
+    assert all((root / name).stat().st_mode & 0o777 == 0o755 for name in ("home/agent", "opt/workhand", ".", ".."))
 
 
 def test_an_image_that_is_there_is_not_built_again(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def processor(system: Path, flags: str, boot: str = "one") -> Path:
     [
         ("vmx", "/dev/null", None),
         ("svm", "/dev/null", None),
-        ("ssse3", "/dev/null", NOT_OFFERED),
+        ("nosvmx", "/dev/null", NOT_OFFERED),
         ("vmx", "/x", NOT_OFFERED),
     ],
 )
