@@ -58,7 +58,9 @@ async def machine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ope
     kept.mkdir(mode=0o755)
     (kept / "early").write_bytes(b"early")
     limits = SandboxLimits(memory_bytes=384 * MIB, processes=64, cpus=1.0)
-    spec = MachineSpec(session=str(directory), workspace=workspace, owned=True, kept=kept, limits=limits, doors={NETWORK_PORT: answer})
+    spec = MachineSpec(
+        session=str(directory), workspace=workspace, owned=True, kept=kept, limits=limits, doors={NETWORK_PORT: answer}
+    )
     async with await open_sandbox("qemu", spec) as sandbox:
         yield Opened(sandbox, workspace, kept)
 
