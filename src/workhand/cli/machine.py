@@ -6,7 +6,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 import click
@@ -121,6 +121,24 @@ def kernel_command(unpacked: Path | None) -> None:
     click.echo(f"Virtual machines boot {taken.version} from {taken.directory}.")
 
 
+@sandbox_command.command("image")
+@click.argument("size", type=click.Choice(["small", "full"]), default="small")
+def image_command(size: Literal["small", "full"]) -> None:
+    """Build the system that machines have inside, a small Debian, instead of showing them the host's programs.
+
+    It takes minutes, is kept, and is used by sessions once the settings say `image = "small"`. FULL has compilers
+    and pandoc, too.
+
+    \b
+    workhand sandbox image
+    workhand sandbox image full
+    """
+    from workhand.sandbox.image import build
+
+    root = build(load().cache / "images", size, say=click.echo)
+    click.echo(f'The image is {root.parent}; `image = "{size}"` in the settings has sessions use it.')
+
+
 @sandbox_command.command("destroy")
 @click.argument("session", required=False)
 def destroy_command(session: str | None) -> None:
@@ -183,14 +201,19 @@ async def _probe(settings: Settings, isolation: Isolation | None) -> Capabilitie
 
 async def _exec(settings: Settings, guard: Guard, wanted: Wanted) -> int:
     from workhand.cli.surroundings import guarded
-    from workhand.cli.wiring import new_id, open_for
+    from workhand.cli.wiring import image, new_id, open_for
     from workhand.sandbox.spec import MachineSpec
 
     stdin = b"" if sys.stdin.isatty() else await anyio.to_thread.run_sync(sys.stdin.buffer.read)
     with tempfile.TemporaryDirectory(prefix="workhand-") as fresh:
         where, owned = (wanted.workspace, False) if wanted.workspace else (Path(fresh), True)
         spec = MachineSpec(
-            session=new_id(), workspace=where, owned=owned, limits=settings.machine, cache=settings.cache
+            session=new_id(),
+            workspace=where,
+            owned=owned,
+            limits=settings.machine,
+            cache=settings.cache,
+            root=image(settings),
         )
         async with guarded(settings, guard) as around:
             async with await open_for(settings, guard.isolation, around.fitted(spec)) as sandbox:

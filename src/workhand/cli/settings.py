@@ -8,6 +8,7 @@ The file is ``$WORKHAND_CONFIG``, or ``~/.config/workhand/config.toml``:
     isolation = "namespace"               # the least that sessions accept: none, namespace, kernel, vm
     network = "none"                      # or "open", or hosts with commas between them: see docs/security.md
     approvals = "approvals.toml"          # rules for what needs a yes; beside this file if it is no absolute path
+    image = "small"                       # the system inside, from `workhand sandbox image`; without it: the host's
     snapshot_bytes_max = 1073741824       # of all that is kept of one workspace, so that it can go back; 0: nothing is
 
     [routes]                              # by purpose: a model, or one and those to fall back on
@@ -93,6 +94,7 @@ class Settings:
     network: str = "none"
     approvals: Path | None = None
     snapshot_bytes_max: int = 1 << 30
+    image: Literal["", "small", "full"] = ""  # the system inside; without one, the host's own programs
     elsewhere: Literal["", "e2b"] = ""  # where machines are opened, if not on this host
     e2b: Service = field(default_factory=Service)
     passphrase: str = field(default="", repr=False)  # of the secrets; of the environment only

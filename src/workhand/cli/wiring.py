@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workhand.agents import executor
@@ -303,6 +304,7 @@ async def open_toolbox(
             kept=kept,
             limits=settings.machine,
             cache=settings.cache,
+            root=image(settings),
             hand_over=files.hand_over(settings, place),
         )
         opened.append(await open_for(settings, isolation, around.fitted(spec)))
@@ -322,6 +324,13 @@ async def open_toolbox(
                     yield toolbox
             finally:
                 await toolbox.aclose()
+
+
+def image(settings: Settings) -> Path | None:
+    """Give the system that machines have inside.  Raises ``SandboxUnavailable`` if it was not built."""
+    from workhand.sandbox.image import find
+
+    return find(settings.cache / "images", settings.image) if settings.image else None
 
 
 async def open_for(settings: Settings, least: Isolation, spec: MachineSpec) -> DaemonSandbox:
