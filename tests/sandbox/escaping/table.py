@@ -21,15 +21,18 @@ from tests.sandbox.escaping import exhausting, racing
 from tests.sandbox.lane import LEFT, SETTING, system_calls
 
 PROTOCOL, RACES, EXHAUSTION = "daemon protocol abuse", racing.CLASS, exhausting.CLASS
-SOMEWHERE = [name for names in exhausting.BY_GROUPS_IN.values() for name in names]
-HELD_BY_GROUPS = tuple(f"{EXHAUSTION}: {name}" for name in (*SOMEWHERE, *exhausting.BY_GROUPS))
+BY_GROUPS = tuple(f"{EXHAUSTION}: {name}" for name in exhausting.BY_GROUPS)
+HELD_BY_GROUPS = (
+    *BY_GROUPS,
+    *(f"{EXHAUSTION}: {name}" for names in exhausting.NOT_BY_RLIMITS.values() for name in names),
+)
 IN_A_MACHINE: tuple[str, ...] = (
     *(f"{group}: {name}" for group, attempts in CLASSES.items() for name in attempts),
     *(f"{class_of(name)}: call {name}" for name in system_calls()["calls"]),
     *(f"proc and sys: {name}" for name in ENDING),
     *(SETTING, LEFT),
     *(f"{EXHAUSTION}: {name}" for name in (*exhausting.ENDLESS, *exhausting.IN_TURN, exhausting.LAST)),
-    *(f"{EXHAUSTION}: {name}" for name in exhausting.BY_GROUPS),
+    *BY_GROUPS,
     *(f"{RACES}: {name}" for name in racing.ATTEMPTS),
 )
 ELSEWHERE: dict[str, dict[str, str]] = {
