@@ -140,7 +140,6 @@ async def attempts_to_exhaust(kind: Kind, directory: Path) -> Found:
 
 async def attempts_to_race(kind: Kind, directory: Path) -> Found:
     (directory / "raced").mkdir()
-    racing.lay_out(directory / "elsewhere")
     folder = Folder(directory / "kept while raced")
     folder.make()
     async with await opened(kind, directory / "raced", folder) as machine:

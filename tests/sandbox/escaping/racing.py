@@ -33,7 +33,10 @@ class Race:
 
 
 def lay_out(outside: Path) -> None:
-    outside.mkdir()
+    """Make what is outside, or make it again as it was."""
+    outside.mkdir(exist_ok=True)
+    for path in outside.iterdir():
+        path.unlink()
     for name in ("file", *PLACES):
         (outside / name).write_bytes(SECRET)
 
@@ -53,7 +56,7 @@ async def write(race: Race, path: str) -> bytes:
 
 
 async def edit(race: Race, path: str) -> bytes:
-    return said(await file.file_edit(file.FileEdit(path, "x", "x"), race.machine))
+    return said(await file.file_edit(file.FileEdit(path, "host", "most"), race.machine))
 
 
 async def file_read(race: Race, path: str) -> bytes:
@@ -125,6 +128,7 @@ async def attempts(race: Race) -> dict[str, str | None]:
 
 async def attempt(race: Race, name: str) -> str | None:
     """Perform an operation again and again, and look at what came of it."""
+    lay_out(race.outside)
     before = race.state()
     operation, path = OPERATIONS[name]
     for _ in range(SLOW.get(name, ROUNDS)):
