@@ -119,7 +119,8 @@ async def attempts(race: Race) -> dict[str, str | None]:
     laid = await race.machine.execute(("sh", "-c", f"{start} plant"), timeout_s=60, output_bytes_max=1_000)
     assert laid.exit_code == 0, laid.stderr
     found = {f"planted: {name}": await attempt(race, name) for name in OPERATIONS}
-    swapping = await race.machine.shell_run("swap", f"{start} swap & sleep 0.3", timeout_s=60, output_bytes_max=1_000)
+    begin = f"{start} swap & until [ -e begun ]; do sleep 0.05; done"
+    swapping = await race.machine.shell_run("swap", begin, timeout_s=60, output_bytes_max=1_000)
     assert b"swapping" in swapping.stdout, swapping.stdout
     found |= {f"swapped meanwhile: {name}": await attempt(race, name) for name in OPERATIONS}
     await race.machine.write("stop", b"")

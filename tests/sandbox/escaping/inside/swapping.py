@@ -34,6 +34,7 @@ def swap() -> None:
     exchange = ctypes.CDLL(None).renameat2
     pairs = [(name.encode(), name.encode() + b"-aside") for name in PLACES] + [(b".workhand", b"directory-aside")]
     os.write(1, b"swapping\n")
+    write("begun")
     while not os.path.exists(STOP):
         for one, other in pairs:
             exchange(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE)
