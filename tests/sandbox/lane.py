@@ -31,6 +31,7 @@ from workhand.sandbox.spec import MachineSpec
 from workhand.tools.folder import Folder
 
 HERE = Path(__file__).parent
+CACHE = Path(__file__).parents[3] / "cache"  # beside the sources, where the suite puts what this kind needs
 KEPT_EARLY, KEPT_LATE = ".workhand/file", ".workhand/results/late.txt"
 START = "import sys; sys.path[:0] = ['tried']; from tests.sandbox.escapes import {0}; {0}()"
 RENAMEAT2 = {"x86_64": 316, "aarch64": 276}
@@ -155,6 +156,7 @@ async def opened(
         owned=True,
         kept=None if kept is None else kept.directory,
         limits=limits or SandboxLimits(),
+        cache=CACHE,
     )
     return await open_sandbox(kind, spec)
 

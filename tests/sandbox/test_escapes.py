@@ -21,6 +21,7 @@ import pytest
 import workhand
 from tests.sandbox.escaping.table import HELD_BY_GROUPS, IN_A_MACHINE, counts, printed
 from workhand.sandbox.probe import Kind
+from workhand.sandbox.spec import CACHE
 
 HERE = Path(__file__).parent
 ORDINARY_UID = 64_321
@@ -77,6 +78,8 @@ def run_attempts(kind: Kind, user: str) -> dict[str, str | None] | str:
     """Give what each attempt came to, or why there is no machine of this kind here."""
     with tempfile.TemporaryDirectory(prefix="workhand-escape-") as directory, host_port() as port:
         sources = copy_sources(Path(directory, "sources"))
+        if kind == "qemu":
+            shutil.copytree(CACHE.expanduser() / "vm", Path(directory, "cache", "vm"))
         private = Path(directory, "private")
         private.mkdir(mode=0o700)
         start = f"import sys; sys.path[:0] = [{str(sources)!r}]; from tests.sandbox.lane import run; run()"

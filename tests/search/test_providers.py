@@ -7,22 +7,21 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from workhand.core.searching import Hit, Query
 from workhand.errors import ConfigError, SearchUnavailable
-from workhand.search import Hit, Query
 from workhand.search.providers import ANSWER_BYTES_MAX, SERVICES, Request, WebSearch
 
 pytestmark = pytest.mark.anyio
 
-DAY = date(2026, 5, 20)
+DAY = "2026-05-20"
 PLAIN = Query("red pandas", DAY, limit=2)
-RECENT = Query("red pandas", DAY, limit=2, since=date(2026, 5, 1))
+RECENT = Query("red pandas", DAY, limit=2, since="2026-05-01")
 
 
 @dataclass
@@ -178,7 +177,7 @@ async def test_each_service_is_asked_in_its_own_way(
 )
 async def test_a_range_that_a_searxng_knows_is_as_long_as_needed(since: str, within: str | None) -> None:
     with serving(Service(body=json.dumps(ANSWERS["searxng"]).encode())) as service:
-        query = Query("a", DAY, since=date.fromisoformat(since))
+        query = Query("a", DAY, since=since)
         await WebSearch(SERVICES["searxng"], base_url=service.address).search(query)
     assert service.asked[0][2].get("time_range") == within
     assert "authorization" not in service.asked[0][4]

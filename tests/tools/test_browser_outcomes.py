@@ -40,6 +40,9 @@ class Shows:
         self.acts.append(act)
         return self.answer
 
+    async def close(self) -> None:
+        return None
+
     def node(self, ref: str) -> Node | None:
         return None
 

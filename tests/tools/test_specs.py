@@ -26,7 +26,7 @@ BYTES_PER_TOKEN_MIN = 3.5
 
 SPECS = {spec.name: spec for spec in specs()}
 TYPES = {str: "string", int: "integer", bool: "boolean", tuple[str, ...]: "array"}
-FAMILIES = {"plan", "message", "file", "shell"}
+FAMILIES = {"plan", "message", "file", "shell", "browser", "search"}
 
 
 def test_the_header_of_every_prompt_is_the_golden_one() -> None:

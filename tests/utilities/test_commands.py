@@ -103,7 +103,7 @@ def test_what_is_stopped_keeps_what_was_read(tmp_path: Path) -> None:
         (["render", "a.md", "a.png"], 1, "render: There is no way to draw .md here; see render --help.\n"),
         (["render", "a.html", "a.png", "--width", "0"], 2,
          "render: a width or a height is from 1 to 20,000, not '0'; see render --help.\n"),
-        (["mcp"], 2, "There is no program 'mcp' here; workhand-tools lists those there are.\n"),
+        (["paint"], 2, "There is no program 'paint' here; workhand-tools lists those there are.\n"),
     ],
 )  # fmt: skip
 def test_converting_and_drawing_say_what_is_missing(

@@ -32,6 +32,10 @@ The file is ``$WORKHAND_CONFIG``, or ``~/.config/workhand/config.toml``:
     [e2b]
     key = "..."                           # or, better, in $E2B_API_KEY
 
+    [search]                              # what search_web asks: brave, tavily, exa, searxng, or a folder
+    service = "brave"
+    key = "..."                           # or, better, in $WORKHAND_SEARCH_KEY
+
     [machine]                             # what a session's machine may use; see docs/sandbox.md
     memory_bytes = 2147483648
     disk_bytes = 10737418240
@@ -81,6 +85,16 @@ URLS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Searching:
+    """Who answers searches: a service with its key, or a folder of documents on this computer."""
+
+    service: Literal["", "brave", "tavily", "exa", "searxng"] = ""
+    key: str = field(default="", repr=False)
+    base_url: str = ""
+    folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     model: str = ""
     home: Path = HOME
@@ -97,6 +111,7 @@ class Settings:
     image: Literal["", "small", "full"] = ""  # the system inside; without one, the host's own programs
     elsewhere: Literal["", "e2b"] = ""  # where machines are opened, if not on this host
     e2b: Service = field(default_factory=Service)
+    search: Searching = field(default_factory=Searching)
     passphrase: str = field(default="", repr=False)  # of the secrets; of the environment only
     file: Path | None = None  # where settings were read from, if there is a file
 
@@ -124,6 +139,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         home=home.expanduser().absolute(),
         cache=cache.expanduser().absolute(),
         endpoints=_endpoints(stated.endpoints, env),
+        search=replace(stated.search, key=env.get("WORKHAND_SEARCH_KEY") or stated.search.key),
         e2b=replace(stated.e2b, key=env.get("E2B_API_KEY") or stated.e2b.key),
         passphrase=env.get("WORKHAND_PASSPHRASE", ""),
     )
@@ -171,7 +187,7 @@ def _validated(stated: dict[str, Any], file: Path) -> Settings:
             "nothing; set WORKHAND_PASSPHRASE instead."
         )
     sections = {each.name: type(each.default) for each in fields(Endpoints)}
-    for kind in (*sections.values(), Endpoints, Figures, Rules, SandboxLimits, Service, Settings):
+    for kind in (*sections.values(), Endpoints, Figures, Rules, SandboxLimits, Searching, Service, Settings):
         with_config(ConfigDict(extra="forbid"))(kind)
     endpoints = {name: stated.pop(_written(name)) for name in sections if _written(name) in stated}
     routes = stated.get("routes")
@@ -204,6 +220,8 @@ def _known(place: tuple[str, ...]) -> list[str]:
             kind = SandboxLimits()
         case ("e2b",):
             kind = Service()
+        case ("search",):
+            kind = Searching()
         case ("figures", _):
             kind = Figures()
         case _:

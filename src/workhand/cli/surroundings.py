@@ -34,6 +34,7 @@ class Surroundings:
     keeper: Keeper | None = None
     doors: Mapping[int, Door] = field(default_factory=dict)
     trusted: bytes = b""
+    trusted_keys: tuple[str, ...] = ()  # of the authority, for a browser
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def fitted(self, spec: MachineSpec) -> MachineSpec:
@@ -54,13 +55,14 @@ class Surroundings:
 @asynccontextmanager
 async def guarded(settings: Settings, guard: Guard) -> AsyncIterator[Surroundings]:
     """Open the way out that a guard allows, for as long as the context lasts."""
+    from workhand.guard.gatekeeper import Keeper
+
     if guard.network.mode == "none" or guard.isolation == "none":
-        yield Surroundings(readable(settings))
+        yield Surroundings(readable(settings), Keeper(guard.network, guard.approvals))
         return
     from workhand.cli.wiring import SystemClock
     from workhand.guard.egress.authority import Authority
     from workhand.guard.egress.proxy import Proxy
-    from workhand.guard.gatekeeper import Keeper
     from workhand.sandbox.spec import NETWORK_PORT
 
     every = secrets(settings).held()
@@ -75,7 +77,14 @@ async def guarded(settings: Settings, guard: Guard) -> AsyncIterator[Surrounding
             group.start_soon(proxy.serve, connection)
 
         placeholders = {each.secret.name: each.secret.placeholder for each in held}
-        yield Surroundings(every, keeper, {NETWORK_PORT: door}, _bundle() + authority.certificate, placeholders)
+        yield Surroundings(
+            every,
+            keeper,
+            {NETWORK_PORT: door},
+            _bundle() + authority.certificate,
+            (authority.key_digest,),
+            placeholders,
+        )
         group.cancel_scope.cancel()
 
 

@@ -286,7 +286,7 @@ async def open_toolbox(
     settings: Settings, store: SqliteStore, session: str, place: Place, log: Log
 ) -> AsyncIterator[SandboxToolbox]:
     """Give a session's tools over a machine that is opened when it is needed, and that people can enter."""
-    from workhand.cli import files
+    from workhand.cli import errands, files, reaching
     from workhand.cli.attach import visitors
     from workhand.cli.surroundings import guarded
     from workhand.sandbox.spec import MachineSpec
@@ -305,6 +305,9 @@ async def open_toolbox(
             limits=settings.machine,
             cache=settings.cache,
             root=image(settings),
+            shown=errands.SHOWN,
+            links=errands.LINKS,
+            doors=host,
             hand_over=files.hand_over(settings, place),
         )
         opened.append(await open_for(settings, isolation, around.fitted(spec)))
@@ -312,9 +315,10 @@ async def open_toolbox(
 
     folder = Folder(kept)
     with held(place, session):
-        async with guarded(settings, policy.guard) as around:
+        async with guarded(settings, policy.guard) as around, errands.door(settings, around.keeper) as host:
             save = files.saver(settings, place)
-            toolbox = SandboxToolbox(policy, machine, _deliverer(place), folder, around, save)
+            reach = reaching.reach(settings, isolation, around, place)
+            toolbox = SandboxToolbox(policy, machine, _deliverer(place), folder, around, save, reach)
             try:
                 folder.make()
                 async with (

@@ -80,6 +80,10 @@ class Browser(Protocol):
         """Give what a reference stands for on the current tab as it was last shown."""
         ...
 
+    async def close(self) -> None:
+        """End it; what it keeps for its user stays."""
+        ...
+
 
 LOOKS = frozenset({"hover", "scroll", "back", "forward", "wait", "tab", "close"})
 INPUTS = frozenset({"type", "select", "check", "uncheck"})

@@ -12,6 +12,7 @@ from functools import partial
 import anyio
 import anyio.to_process
 
+from workhand.core.consent.action import Action
 from workhand.core.consent.action import contact as contact_with
 from workhand.core.consent.judge import Judgement, judge
 from workhand.core.consent.rules import Answer
@@ -85,6 +86,16 @@ class Keeper:
         asks = self.approvals.asked == "person"
         reason = f"{host}:{port} is not among the hosts that this session may reach"
         return Ruling(False, NETWORK, f"{reason}; the user can allow it." if asks else f"{reason}.", asks)
+
+    def use(self, subject: str, what: str) -> Ruling:
+        """Decide about something that is reached otherwise than as a host, such as a tool of an MCP server."""
+        action = Action("mcp", what, host=subject, named=True)
+        judged = judge(action, self.approvals.rules, self.answers, self.approvals.trust_after)
+        if judged.verdict == "allow" or (judged.verdict == "ask" and self.approvals.asked == "never"):
+            return Ruling(True, judged.rule)
+        ruling = self._not_allowed(judged)
+        self.refused(subject, 0, what, ruling)
+        return ruling
 
     async def inspect(self, outgoing: Outgoing) -> Ruling:
         if self.requests >= self.network.requests_max:

@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workhand.core.searching import Hit, Query
 from workhand.errors import ConfigError, SearchUnavailable
-from workhand.search import Hit, Query
 
 if TYPE_CHECKING:
     import apsw
@@ -71,9 +71,8 @@ class FolderSearch:
 
         if not self._folder.is_dir():
             raise ConfigError(f"There is no folder {str(self._folder)!r} to search; name one that exists.")
-        since_ns = (
-            int(datetime.combine(query.since, datetime.min.time(), UTC).timestamp()) * 10**9 if query.since else 0
-        )
+        since = datetime.fromisoformat(query.since or "1970-01-01").replace(tzinfo=UTC)
+        since_ns = int(since.timestamp()) * 10**9
         try:
             index = _opened(self._index)
             try:

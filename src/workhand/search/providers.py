@@ -12,10 +12,11 @@ import html
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from workhand.core.searching import LIMIT_MAX, Hit, Query
 from workhand.errors import ConfigError, SearchUnavailable
-from workhand.search import LIMIT_MAX, Hit, Query
 
 if TYPE_CHECKING:
     import httpx2
@@ -135,7 +136,7 @@ def _brave(query: Query, key: str) -> Request:
 def _tavily(query: Query, key: str) -> Request:
     body: dict[str, object] = {"query": query.text, "max_results": min(query.limit, LIMIT_MAX)}
     if query.since:
-        body["start_date"] = str(query.since)
+        body["start_date"] = query.since
     return Request("POST", "/search", {"Authorization": f"Bearer {key}"}, json=body)
 
 
@@ -153,7 +154,7 @@ def _exa(query: Query, key: str) -> Request:
 def _searxng(query: Query, key: str) -> Request:
     params = {"q": query.text, "format": "json"}
     if query.since:  # it knows ranges that end on the day of asking, and no days
-        days = (query.until - query.since).days
+        days = (date.fromisoformat(query.until) - date.fromisoformat(query.since)).days
         within = next((name for name, most in (("day", 1), ("month", 30), ("year", 365)) if days <= most), "")
         params |= {"time_range": within} if within else {}
     return Request("GET", "/search", {"Authorization": f"Bearer {key}"} if key else {}, params)

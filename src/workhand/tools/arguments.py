@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from workhand.core.events import ToolCall
-from workhand.tools import file, message, shell
+from workhand.tools import browser, file, message, search, shell
 from workhand.tools.specs import specs
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ KINDS: Final[dict[str, type]] = {
     "shell_run": shell.ShellRun,
     "shell_view": shell.ShellView,
     "shell_input": shell.ShellInput,
+    "browser_open": browser.BrowserOpen,
+    "browser_view": browser.BrowserView,
+    "browser_act": browser.BrowserAct,
+    "search_web": search.SearchWeb,
 }
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from workhand.core import canonical
 from workhand.core.canonical import Json
 from workhand.core.policy import Effect, ToolSpec
+from workhand.core.searching import LIMIT_MAX
+from workhand.tools.browser import ACTIONS, FORMS
 
 PATH: Json = {"type": "string", "maxLength": 1000, "description": "relative to the workspace, or absolute"}
 SHELL: Json = {"type": "string", "maxLength": 40, "description": "name of the shell; default main"}
@@ -18,7 +20,7 @@ SHELL: Json = {"type": "string", "maxLength": 40, "description": "name of the sh
 
 def specs() -> tuple[ToolSpec, ...]:
     """Give the tools in the order in which every prompt lists them."""
-    return (*_speaking(), *_files(), *_shells())
+    return (*_speaking(), *_files(), *_shells(), *_pages())
 
 
 def _speaking() -> tuple[ToolSpec, ...]:
@@ -148,6 +150,67 @@ def _shells() -> tuple[ToolSpec, ...]:
             {"text": {"type": "string", "maxLength": 8000}, "shell": SHELL},
             ("text",),
             "effect",
+        ),
+    )
+
+
+def _pages() -> tuple[ToolSpec, ...]:
+    return (
+        _spec(
+            "browser_open",
+            "Open a web address. The page comes as lines; [ref=e12] names a thing for browser_act.",
+            {
+                "url": {"type": "string", "minLength": 1, "maxLength": 4000},
+                "tab": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "maximum": 8,
+                    "description": "a new number opens one more; default 0",
+                },
+            },
+            ("url",),
+            "idempotent",
+        ),
+        _spec(
+            "browser_view",
+            "Show the current page again: its things with refs, what it says, or how it looks.",
+            {
+                "form": {"type": "string", "enum": list(FORMS), "description": "default snapshot"},
+                "find": {"type": "string", "maxLength": 200, "description": "only what has these words in it"},
+            },
+            (),
+            "idempotent",
+        ),
+        _spec(
+            "browser_act",
+            "Do something on the current page; what changed comes back. Downloads land in downloads/.",
+            {
+                "action": {"type": "string", "enum": list(ACTIONS)},
+                "ref": {"type": "string", "maxLength": 20, "description": "of the thing, such as e12"},
+                "text": {
+                    "type": "string",
+                    "maxLength": 8000,
+                    "description": "what to type (replacing), key, option, up|down|top|bottom, path to upload, words "
+                    "to wait for, number of a tab, answer to the next dialog",
+                },
+            },
+            ("action",),
+            "effect",
+        ),
+        _spec(
+            "search_web",
+            "Search the web, or the documents that were set up for it. Results go to a file.",
+            {
+                "query": {"type": "string", "minLength": 1, "maxLength": 400},
+                "limit": {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "description": "default 10"},
+                "since": {
+                    "type": "string",
+                    "pattern": "^([0-9]{4}-[0-9]{2}-[0-9]{2})?$",
+                    "description": "only from this day on, such as 2026-05-01",
+                },
+            },
+            ("query",),
+            "pure",
         ),
     )
 

@@ -10,21 +10,24 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
+from workhand.core.browsing import Browser
 from workhand.core.consent.rules import Answer
 from workhand.core.events import FilesNotSaved, FilesSaved, HostContacted, SandboxOpened, ToolCall
 from workhand.core.policy import Policy
 from workhand.core.ports import Outcome, Sandbox, Watch
+from workhand.core.searching import Search
 from workhand.errors import SandboxError, SandboxLost
-from workhand.tools import file, message, shell
+from workhand.tools import browser, file, message, search, shell
 from workhand.tools.arguments import read_arguments
 from workhand.tools.folder import Folder
 from workhand.tools.message import Deliver
 
 OpenSandbox: TypeAlias = Callable[[], Awaitable[Sandbox]]
 Save: TypeAlias = Callable[[tuple[str, ...]], Awaitable[FilesSaved | FilesNotSaved]]
+NO_BROWSER = "This session has no browser, since its machine has no network; the user can give it one with --network."
 REFUSALS_MAX = 5  # that are told with one result
 
 
@@ -44,6 +47,15 @@ class Surroundings(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a session reaches besides its machine."""
+
+    browser: Browser | None = None
+    search: Search | None = None
+    today: Callable[[], str] = str  # as YYYY-MM-DD
+
+
 class SandboxToolbox:
     """The level-1 functions over one session's machine, and the folder of what is kept for the model there."""
 
@@ -55,6 +67,7 @@ class SandboxToolbox:
         folder: Folder,
         surroundings: Surroundings | None = None,
         save_files: Save | None = None,
+        reach: Reach | None = None,
     ) -> None:
         self.policy = policy
         self.open_sandbox = open_sandbox
@@ -62,6 +75,7 @@ class SandboxToolbox:
         self.folder = folder
         self.surroundings = surroundings
         self.save_files = save_files
+        self.reach = reach or Reach()
         self.sandbox: Sandbox | None = None
         self.announced = False
 
@@ -126,6 +140,8 @@ class SandboxToolbox:
         return self.sandbox
 
     async def aclose(self) -> None:
+        if self.reach.browser is not None:
+            await self.reach.browser.close()
         if self.sandbox is not None:
             await self.sandbox.close()
             self.sandbox = None
@@ -146,8 +162,19 @@ class SandboxToolbox:
                 return await shell.shell_view(asked, sandbox)
             case shell.ShellInput():
                 return await shell.shell_input(asked, sandbox)
+            case search.SearchWeb():
+                return await search.search_web(asked, self.reach.search, self.reach.today())
             case message.MessageResult():
                 return await message.message_result(asked, sandbox, self.deliver, self.secrets_in)
+        if self.reach.browser is None:
+            return Outcome(NO_BROWSER, NO_BROWSER, ok=False)
+        match asked:
+            case browser.BrowserOpen():
+                return await browser.browser_open(asked, self.reach.browser, sandbox)
+            case browser.BrowserView():
+                return await browser.browser_view(asked, self.reach.browser, sandbox)
+            case browser.BrowserAct():
+                return await browser.browser_act(asked, self.reach.browser, sandbox)
         raise AssertionError(f"no function for {type(asked).__name__}")
 
     async def keep(self, path: str, content: bytes) -> None:

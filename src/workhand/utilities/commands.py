@@ -19,6 +19,7 @@ COMMANDS = {
         "turn a document into Markdown: html pdf docx xlsx pptx odt epub ipynb eml csv zip png and more",
     ),
     "convert": ("convert", "make a document of another format: docx, odt, pdf, html, xlsx, csv and more"),
+    "mcp": ("mcp", "use the tools, resources and prompts of MCP servers that the user has set up"),
     "render": ("render", "make a picture or a PDF of a document or a page: png or pdf"),
 }
 """The module and the line of each program."""
