@@ -37,6 +37,7 @@ COMMANDS = {
     "doctor": "doctor",
     "sandbox": "machine",
     "mcp": "mcp",
+    "skills": "skills",
     "demo": "demo",
     "gate": "gate",
     "lab": "lab",

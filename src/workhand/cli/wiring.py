@@ -286,7 +286,7 @@ async def open_toolbox(
     settings: Settings, store: SqliteStore, session: str, place: Place, log: Log
 ) -> AsyncIterator[SandboxToolbox]:
     """Give a session's tools over a machine that is opened when it is needed, and that people can enter."""
-    from workhand.cli import errands, files, reaching
+    from workhand.cli import errands, files, reaching, skills
     from workhand.cli.attach import visitors
     from workhand.cli.surroundings import guarded
     from workhand.sandbox.spec import MachineSpec
@@ -294,6 +294,7 @@ async def open_toolbox(
     policy = routing.in_force(log, log.policy)
     isolation = policy.guard.isolation
     kept = place.kept(isolation)
+    own = None if place.owned else place.workspace  # whose skills there may be
     opened: list[DaemonSandbox] = []
 
     async def machine() -> Sandbox:
@@ -305,7 +306,7 @@ async def open_toolbox(
             limits=settings.machine,
             cache=settings.cache,
             root=image(settings),
-            shown=errands.SHOWN,
+            shown=errands.SHOWN | {each.inside: each.directory for each in skills.of(settings, own)},
             links=errands.LINKS,
             doors=host,
             hand_over=files.hand_over(settings, place),

@@ -1,0 +1,83 @@
+"""``skills``: what the agent can read up on, and what a workspace tells it to heed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+from workhand.agents import skills
+from workhand.agents.skills import Skill
+from workhand.cli.settings import Settings, load
+from workhand.core import canonical
+from workhand.errors import ConfigError
+
+PROJECT = (".agents/skills", ".claude/skills")  # below a workspace
+INSTRUCTIONS = "AGENTS.md"
+INSTRUCTIONS_BYTES_MAX = 32_000
+HEEDED = f"The user's standing instructions, from {INSTRUCTIONS} in the workspace:"
+
+
+@click.group("skills")
+def skills_command() -> None:
+    """List, add and check skills: folders with a SKILL.md that the agent reads when it needs it.
+
+    \b
+    workhand skills ls
+    workhand skills add ./release-notes
+    """
+
+
+@skills_command.command("ls")
+@click.option("--workspace", type=click.Path(path_type=Path, file_okay=False), help="Also those of this directory.")
+@click.option("--json", "as_json", is_flag=True, help="One skill a line.")
+def ls_command(workspace: Path | None, as_json: bool) -> None:
+    """List the skills that sessions get.
+
+    \b
+    workhand skills ls --workspace .
+    """
+    for skill in of(load(), workspace):
+        if as_json:
+            stated = {"name": skill.name, "description": skill.description, "directory": str(skill.directory)}
+            click.echo(canonical.encode(stated).decode())
+        else:
+            click.echo(f"{skill.name:<24} {skill.description}")
+
+
+@skills_command.command("add")
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True))
+def add_command(directory: Path) -> None:
+    """Copy the skill in DIRECTORY to your own, for all sessions."""
+    skill = skills.read(directory)
+    target = load().home / "skills" / skill.name
+    if target.exists():
+        raise ConfigError(f"There is a skill {skill.name!r} already, in {str(target)!r}; remove that first.")
+    shutil.copytree(directory, target)
+    click.echo(f"{skill.name} is added to {target.parent}.")
+
+
+@skills_command.command("check")
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True))
+def check_command(directory: Path) -> None:
+    """Say whether DIRECTORY is a skill, or what is wrong with it."""
+    skill = skills.read(directory)
+    click.echo(f"{skill.name}: {skill.description}")
+
+
+def of(settings: Settings, workspace: Path | None) -> tuple[Skill, ...]:
+    """Give the skills of a workspace, and the person's own."""
+    own = [settings.home / "skills"]
+    return skills.found([*(workspace / place for place in PROJECT), *own] if workspace else own)
+
+
+def told(settings: Settings, workspace: Path | None) -> str:
+    """Give what the model is told of skills and of the workspace's instructions, behind its system prompt."""
+    file = workspace / INSTRUCTIONS if workspace else None
+    heeded = ""
+    if file is not None and file.is_file():
+        with file.open("rb") as opened:
+            text = opened.read(INSTRUCTIONS_BYTES_MAX).decode("utf-8", "replace").strip()
+        heeded = f"{HEEDED}\n\n{text}"
+    return "".join(f"\n\n{part}" for part in (skills.listed(of(settings, workspace)), heeded) if part)
