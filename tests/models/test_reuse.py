@@ -16,7 +16,7 @@ from workhand.models.wire.dialect import Dialect, Server
 from workhand.models.wire.openai_chat import OpenAIChat
 from workhand.models.wire.openai_responses import OpenAIResponses
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.machines]
 
 TURNS = 30
 REUSED_MIN = 0.94

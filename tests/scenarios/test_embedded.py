@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import subprocess
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ from workhand.models.local_files import pull
 TASK = "Write hello to hello.txt"
 
 
+pytestmark = pytest.mark.machines  # not whole machines, but whole minutes
+
+
 @pytest.fixture
-def workhand(tmp_path: Path) -> Workhand:
+def workhand(tmp_path: Path) -> Iterator[Workhand]:
     """The command in an empty home, with the model's file where it is kept for all."""
     if find_spec("xllamacpp") is None:
         pytest.skip("the extra `local` is not installed, or has no wheel for this platform")
@@ -29,7 +33,8 @@ def workhand(tmp_path: Path) -> Workhand:
     (cache / kept.name).symlink_to(kept)
     here = Workhand(tmp_path)
     here.environment["WORKHAND_CACHE"] = str(cache)
-    return here
+    yield here
+    here.unmount()
 
 
 def answers(ran: Ran) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from tests.cli.command import BEGIN, DELIVER, PLAN, Workhand, shell
 
 pytestmark = pytest.mark.usefixtures("require_bubblewrap")
 
-CROWD = shell("for i in $(seq 64); do sleep 30 & done; true")
+CROWD = shell("for i in $(seq 64); do sleep 4 & done; true")
 
 
 def test_the_result_of_a_call_says_which_limit_it_ran_into(workhand: Workhand) -> None:

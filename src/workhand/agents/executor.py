@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 
 from workhand.core.policy import PRE_ROT_TOKENS, Limits, Policy, Prices, ReopenRate, Rules, fitted
-from workhand.tools.specs import specs
+from workhand.tools.specs import few_specs, specs
 
 WINDOW_TOKENS = 128_000  # where the model's is not known
 
@@ -39,13 +39,13 @@ def policy(
     """Give the policy of an executor on ``model`` with a context window of ``window_tokens``.
 
     ``prompt`` names its system prompt: ``executor``, or ``executor-small`` with worked
-    examples for models that follow examples better than rules.
+    examples for models that follow examples better than rules, and fewer tools.
     """
     economy = economy or Economy()
     chosen = Policy(
         model=model,
         system_prompt=(files("workhand.agents") / "prompts" / f"{prompt}.md").read_text("utf-8").strip(),
-        tools=specs(),
+        tools=specs() if prompt == "executor" else few_specs(),
         limits=limits or Limits(),
         variation_seed=seed,
         answer_tokens_max=answer_tokens_max,

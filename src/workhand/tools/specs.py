@@ -20,7 +20,12 @@ SHELL: Json = {"type": "string", "maxLength": 40, "description": "name of the sh
 
 def specs() -> tuple[ToolSpec, ...]:
     """Give the tools in the order in which every prompt lists them."""
-    return (*_speaking(), *_files(), *_shells(), *_pages())
+    return (*few_specs(), *_pages())
+
+
+def few_specs() -> tuple[ToolSpec, ...]:
+    """Give the tools for a model that more of them would confuse: those that need nothing but the machine."""
+    return (*_speaking(), *_files(), *_shells())
 
 
 def _speaking() -> tuple[ToolSpec, ...]:

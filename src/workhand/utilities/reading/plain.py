@@ -34,14 +34,19 @@ def read_json(source: Source) -> Iterator[str]:
 
 def read_table(source: Source) -> Iterator[str]:
     text = text_of(source.content())
-    csv.field_size_limit(len(text) + 1)
-    rows = []
+    before = csv.field_size_limit(len(text) + 1)
+    try:
+        yield markdown.table(list(_rows(text, source)))
+    finally:
+        csv.field_size_limit(before)  # It is the whole process's.
+
+
+def _rows(text: str, source: Source) -> Iterator[list[str]]:
     for row in csv.reader(io.StringIO(text), delimiter=_delimiter(text, source.name)):
         for _ in row:
             source.budget.element()
         if any(row):
-            rows.append(row)
-    yield markdown.table(rows)
+            yield row
 
 
 def _delimiter(text: str, name: str) -> str:
