@@ -203,6 +203,10 @@ class DaemonSandbox:
         """Where connections go in and out; terminals are opened here."""
         return self._wire.doorway
 
+    @property
+    def alive(self) -> bool:
+        return self._wire.reason is None
+
     def hits(self) -> tuple[str, ...]:
         return self._meter.hits() if self._meter is not None else ()
 
