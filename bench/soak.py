@@ -93,6 +93,7 @@ def left() -> dict[str, int]:
     return {
         "records": sum(not machine.held for machine in register.machines()),
         "control groups": sum(is_free(group) for parent in parents for group in parent.glob(group_name("*"))),
+        "bundles of gVisor": sum(is_free(bundle) for bundle in state_directory().glob("gvisor-*")),
         "group records": sum(is_free(record) for record in state_directory().glob(group_name("*"))),
     }
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.cli.command import BEGIN, DELIVER, PLAN, Workhand, shell
+from workhand.sandbox.snapshots.store import Store
 
 pytestmark = pytest.mark.usefixtures("require_bubblewrap")
 
@@ -134,3 +136,16 @@ def test_deleting_the_last_session_that_points_to_a_snapshot_lets_it_go(workhand
     assert kept >= 3  # those that the session's own log points to
     assert workhand("delete", session, "--yes").code == 0
     assert len(list(held.iterdir())) == 0
+
+
+def test_a_fork_whose_folder_was_removed_by_hand_is_swept_with_the_next_deletion(workhand: Workhand) -> None:
+    session = run(workhand)
+    assert workhand("fork", session).code == 0
+    store, fork = Store(workhand.home / "snapshots"), workhand.session()
+    if not store.forks():
+        pytest.skip("no overlay can be mounted here: the fork is a copy")
+    store.unmount(workspace(workhand, fork))
+    shutil.rmtree(workhand.home / "sessions" / fork)
+    assert workhand("delete", session, "--yes").code != 0  # a fork of it is on record
+    assert workhand("delete", fork, "--yes").code == 0
+    assert store.forks() == ()

@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -18,7 +19,6 @@ from workhand.errors import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from workhand.core.ports import EventStore
     from workhand.tools.toolbox import Save
@@ -90,11 +90,18 @@ def hand_over(settings: Settings, place: Place) -> Callable[[Path, int], None]:
 
 
 async def collect(settings: Settings, store: EventStore) -> None:
-    """Remove the snapshots that no log points to."""
+    """Remove the snapshots that no log points to, and forks whose session is gone."""
+    if settings.snapshots.is_dir():
+        records = [await store.read(row.id) for row in await store.sessions()]
+        keep = {entry.event.snapshot for record in records for entry in record if isinstance(entry.event, FilesSaved)}
+        await to_thread.run_sync(_collect, settings, keep)
+
+
+def _collect(settings: Settings, keep: set[str]) -> None:
     from workhand.sandbox.snapshots.store import Store
 
-    if not settings.snapshots.is_dir():
-        return
-    records = [await store.read(row.id) for row in await store.sessions()]
-    keep = {entry.event.snapshot for record in records for entry in record if isinstance(entry.event, FilesSaved)}
-    await to_thread.run_sync(Store(settings.snapshots).collect, keep)
+    kept = Store(settings.snapshots)
+    for fork in kept.forks():
+        if not Path(fork.target).is_dir():
+            kept.discard(Path(fork.target))
+    kept.collect(keep)

@@ -186,11 +186,7 @@ def weaknesses(spec: MachineSpec, processes: int, groups: limit.Groups | None) -
 
 def make_bundle(resources: AsyncExitStack, state: Path, slot: Slot, uid: int) -> Path:
     """Make the directory of a machine, and remove those of dead ones."""
-    for left in state.glob("gvisor-*"):
-        free = try_slot(state, int(left.name.rpartition("-")[2]))
-        if free is not None:
-            shutil.rmtree(left, ignore_errors=True)
-            os.close(free.fd)
+    sweep_bundles(state)
     bundle = state / f"gvisor-{slot.number}"
     shutil.rmtree(bundle, ignore_errors=True)
     resources.callback(shutil.rmtree, bundle, ignore_errors=True)
@@ -199,6 +195,15 @@ def make_bundle(resources: AsyncExitStack, state: Path, slot: Slot, uid: int) ->
     if os.geteuid() == 0:
         os.chown(bundle / "state", uid, uid)
     return bundle
+
+
+def sweep_bundles(state: Path) -> None:
+    """Remove the directories of machines whose processes are gone."""
+    for left in state.glob("gvisor-*"):
+        free = try_slot(state, int(left.name.rpartition("-")[2]))
+        if free is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(free.fd)
 
 
 def make_directory(path: Path) -> None:

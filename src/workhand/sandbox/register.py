@@ -112,8 +112,11 @@ def end(machine: OpenMachine) -> None:
 
 def sweep() -> tuple[OpenMachine, ...]:
     """End and remove what killed processes have left behind, and say what it was."""
+    from workhand.sandbox.gvisor import sweep_bundles
+
     left = tuple(machine for machine in machines() if not machine.held)
     for machine in left:
         end(machine)
     sweep_groups(state_directory())
+    sweep_bundles(state_directory())
     return left
