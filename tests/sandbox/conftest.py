@@ -28,6 +28,11 @@ def require_gvisor() -> None:
     require("gvisor")
 
 
+@pytest.fixture(scope="session")
+def require_qemu() -> None:
+    require("qemu")
+
+
 def require(kind: Kind) -> None:
     """Skip where a kind cannot run; under CI let the tests fail instead."""
     found = asyncio.run(probe(kind))
