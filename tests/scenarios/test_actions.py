@@ -79,3 +79,13 @@ def test_a_page_is_read_in_a_browser_and_a_folder_is_searched(workhand: Workhand
     assert f"http://host.internal:{port}/" in looked and "[ref=" in looked, looked
     assert viewed.count("\n") > 1
     assert (workhand.home / "browser" / "profile").is_dir()
+
+
+@pytest.mark.parametrize(
+    "isolation", ["namespace", *(pytest.param(each, marks=pytest.mark.machines) for each in ("kernel", "vm"))]
+)
+def test_the_programs_are_in_machines_of_every_tier(workhand: Workhand, isolation: str) -> None:
+    table = "printf 'a,b\\n1,2\\n' > t.csv; extract t.csv"
+    cache = os.environ.get("WORKHAND_CACHE") or os.path.expanduser("~/.cache/workhand")
+    ran = workhand("sandbox", "exec", "--isolation", isolation, "--", "sh", "-c", table, WORKHAND_CACHE=cache)
+    assert (ran.code, ran.out) == (0, "| a | b |\n| --- | --- |\n| 1 | 2 |\n"), ran.err

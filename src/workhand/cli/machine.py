@@ -200,6 +200,7 @@ async def _probe(settings: Settings, isolation: Isolation | None) -> Capabilitie
 
 
 async def _exec(settings: Settings, guard: Guard, wanted: Wanted) -> int:
+    from workhand.cli import errands
     from workhand.cli.surroundings import guarded
     from workhand.cli.wiring import image, new_id, open_for
     from workhand.sandbox.spec import MachineSpec
@@ -214,6 +215,8 @@ async def _exec(settings: Settings, guard: Guard, wanted: Wanted) -> int:
             limits=settings.machine,
             cache=settings.cache,
             root=image(settings),
+            shown=errands.SHOWN,
+            links=errands.LINKS,
         )
         async with guarded(settings, guard) as around:
             async with await open_for(settings, guard.isolation, around.fitted(spec)) as sandbox:

@@ -127,11 +127,11 @@ def serve_command() -> None:
 def host(settings: Settings) -> Host:
     """Give what servers get of this computer: values for placeholders, and tokens of sign-ins."""
     from workhand.cli.mcp_sign_in import REDIRECT_URL, SealedTokens
-    from workhand.cli.surroundings import secrets
+    from workhand.cli.surroundings import readable
     from workhand.mcp.connection import Host
     from workhand.mcp.web import OAuth
 
-    held = {each.secret.name: each.value.decode() for each in secrets(settings).held()}
+    held = {each.secret.name: each.value.decode() for each in readable(settings)}
     return Host(values=os.environ | held, oauth=OAuth(SealedTokens(settings), REDIRECT_URL))
 
 
