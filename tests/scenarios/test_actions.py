@@ -16,6 +16,7 @@ from workhand.browser.chromium import PROGRAMS
 
 pytestmark = pytest.mark.usefixtures("require_bubblewrap")
 
+STEPS = """mcp call real steps '{"count": 3}'"""
 CALL = """mcp call real add '{"a": 20, "b": 22}'"""
 
 
@@ -27,9 +28,13 @@ def results(workhand: Workhand) -> list[str]:
 def test_programs_and_servers_are_found_and_used_from_a_shell(workhand: Workhand) -> None:
     assert workhand("mcp", "add", "real", "--", sys.executable, str(REAL_SERVER)).code == 0
     table = "printf 'name,price\\nbolt,3\\n' > parts.csv; extract parts.csv"
-    commands = map(shell, ("workhand-tools", "mcp servers; mcp tools real add", CALL, table))
+    commands = map(
+        shell,
+        ("workhand-tools", "mcp servers; mcp tools real add", CALL, table, "mcp call real steps '{\"count\": 3}'"),
+    )
     assert workhand("run", "--model", workhand.script(PLAN, BEGIN, *commands, DELIVER), "Add").code == 0
-    programs, tools, called, extracted = results(workhand)[2:6]
+    programs, tools, called, extracted, followed = results(workhand)[2:7]
+    assert "[1 of 3]" in followed
     assert "extract" in programs and "mcp" in programs
     assert "real" in tools and '"properties"' in tools
     assert '"total": 42' in called

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,12 @@ from workhand.utilities.commands import COMMANDS, LIST
 
 if TYPE_CHECKING:
     from workhand.guard.gatekeeper import Keeper
+    from workhand.mcp.gateway import Progress, Watch
+    from workhand.mcp.service import Answer
     from workhand.sandbox.spec import Door
     from workhand.tools.errands import Reply, Tell
 
+PROGRESS_MAX = 64  # that wait to be told
 INSIDE = "/opt/workhand/utilities"
 SHOWN = {INSIDE: Path(workhand.utilities.__file__).parent}
 LINKS = {f"/opt/workhand/bin/{name}": f"{INSIDE}/launch.py" for name in (LIST, *COMMANDS)}
@@ -45,7 +49,7 @@ async def door(settings: Settings, keeper: Keeper | None) -> AsyncIterator[Mappi
         async def call(request: Mapping[str, Any], payload: bytes, tell: Tell) -> Reply:
             if request.get("op") == "call":
                 _check(keeper, str(request.get("server")), str(request.get("tool")))
-            said = await answer(reached, request)
+            said = await _followed(partial(answer, reached, request), tell)
             return Reply(said.reply, said.attachments)
 
         yield {HOST_PORT: Errands(group, {"mcp": call}).door}
@@ -59,3 +63,22 @@ def _check(keeper: Keeper | None, server: str, tool: str) -> None:
     ruling = keeper.use(f"mcp:{server}/{tool}", f"a call of {tool}")
     if not ruling.allowed:
         raise Denied(f"Refused by rule {ruling.rule!r}: {ruling.reason}")
+
+
+async def _followed(ask: Callable[[Watch], Awaitable[Answer]], tell: Tell) -> Answer:
+    """Wait for an answer, and tell meanwhile how far it has come; what comes faster than it can be told is left out."""
+    come, news = anyio.create_memory_object_stream["Progress"](PROGRESS_MAX)
+
+    def heard(progress: Progress) -> None:
+        with suppress(anyio.WouldBlock):
+            come.send_nowait(progress)
+
+    async def pass_on() -> None:
+        async for each in news:
+            await tell({"progress": each.done, "total": each.total, "message": each.message})
+
+    async with news, anyio.create_task_group() as group:
+        group.start_soon(pass_on)
+        async with come:
+            said = await ask(heard)
+    return said
