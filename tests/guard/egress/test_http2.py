@@ -173,6 +173,7 @@ async def test_who_only_takes_back_is_sent_away(outside: World) -> None:
         inside.http.reset_stream(stream)
         inside.flush()
     await inside.until(h2.events.ConnectionTerminated)
+    inside.writer.close()
     outside.secure.released.set()
 
 
