@@ -229,6 +229,7 @@ async def shell(sandbox: DaemonSandbox, command: str) -> Executed:
     return await sandbox.shell_run("main", command, timeout_s=LIMIT_S, output_bytes_max=ROOM)
 
 
+@as_root
 async def test_a_machine_is_not_kept_while_a_command_runs_and_others_never_are(opener: Opener) -> None:
     sandbox = await opener("gvisor")
     async with anyio.create_task_group() as group:

@@ -87,7 +87,7 @@ def look(directory: Path, act: str, before: Before) -> None:
     if before.second in store.snapshots():
         if act == "fork" and store.is_mounted(directory / "fork"):
             store.discard(directory / "fork")
-        if act == "copy":
+        if act == "copy" or (act == "fork" and not store.forks()):  # which is a copy where there are no overlays
             shutil.rmtree(directory / "fork", ignore_errors=True)
         do(store, act, directory, before.first, before.second)
         again(store, directory, before.second, before.second_seen)
