@@ -78,6 +78,7 @@ async def test_a_picture_is_kept_and_not_shown_as_text(sandbox: DaemonSandbox) -
         f"Here {URL}\na picture of 4 bytes",
         f"browser_view picture: {URL}, a picture of 4 bytes",
         b"\x89PNG",
+        picture="image/png",
         as_is=True,
         hidden=True,
     )

@@ -23,6 +23,7 @@ class Economy:
     rules: Rules = field(default_factory=Rules)
     reopen_rates: tuple[ReopenRate, ...] = ()
     pre_rot_tokens: int = PRE_ROT_TOKENS
+    sees: bool = False
 
 
 def policy(
@@ -54,5 +55,6 @@ def policy(
         rules=economy.rules,
         reopen_rates=economy.reopen_rates,
         recite_errors=True,
+        sees=economy.sees,
     )
     return fitted(chosen, window_tokens or WINDOW_TOKENS, pre_rot_tokens=economy.pre_rot_tokens)

@@ -167,11 +167,11 @@ async def _routes(settings: Settings, policy: Policy, router: Router) -> tuple[R
         choices = []
         for name in map(str, map(parse, names)):
             if name == policy.model:
-                choices.append(Choice(name))
+                choices.append(Choice(name, sees=policy.sees))
                 continue
             tokens = await _window(settings, name, router)
             window = fitted(policy, tokens, pre_rot_tokens=_pre_rot(settings, name)).window if tokens else None
-            choices.append(Choice(name, window, _prices(settings, name)))
+            choices.append(Choice(name, window, _prices(settings, name), _sees(settings, name)))
         routes.append(Route(purpose, tuple(choices)))
     return tuple(routes)
 
@@ -216,7 +216,17 @@ def _economy(settings: Settings, name: str) -> executor.Economy:
         rules=replace(settings.context, summaries=False) if local else settings.context,
         reopen_rates=rates(learned(settings), settings.context),
         pre_rot_tokens=_pre_rot(settings, name),
+        sees=_sees(settings, name),
     )
+
+
+def _sees(settings: Settings, name: str) -> bool:
+    """Say whether a model takes pictures: as stated, or as it is known of it."""
+    from workhand.models.prices import mechanics
+
+    stated, server = _figures(settings, name).sees, _server(settings, name)
+    known = mechanics(server) if server else None
+    return stated if stated is not None else known is not None and known.sees
 
 
 def _pre_rot(settings: Settings, name: str) -> int:

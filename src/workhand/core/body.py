@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from workhand.core import canonical, compact, summary, variation
+from workhand.core.canonical import Json
 from workhand.core.events import (
     Event,
     HistorySummarized,
@@ -27,6 +28,7 @@ from workhand.core.events import (
 )
 from workhand.core.log import Entry, Log
 from workhand.core.policy import Policy
+from workhand.core.prompt import weight
 
 RESTARTED = "The machine was restarted: files are kept; shells, their variables and running programs are gone."
 LAST_CALL = (
@@ -64,14 +66,15 @@ def reductions_of(log: Log) -> Reductions:
     )
 
 
-def form_of(event: Event, reductions: Reductions, seed: str) -> str:
+def form_of(event: Event, reductions: Reductions, policy: Policy) -> str:
     """Name the form in which an event is shown: under it the piece is kept beside the entry."""
     match event:
         case ModelAnswered(_, calls):
             short = [call.id for call in calls if call.id in reductions.arguments]  # they may go one by one
             return f"short answer:{' '.join(short)}" if short else "answer"
-        case ToolReturned(call_id):
-            return f"{'compact' if call_id in reductions.compacted else 'full'}:{seed}"
+        case ToolReturned(call_id, seen):
+            shown = "pictured" if seen.picture and policy.sees else "full"
+            return f"{'compact' if call_id in reductions.compacted else shown}:{policy.variation_seed}"
     return "said"
 
 
@@ -84,7 +87,7 @@ class Body:
         self.asked = [HEADER_END]  # where the bodies of earlier requests ended; the header always counts
         self.answers: dict[str, int] = {}  # piece of each call
         self.results: dict[str, int] = {}  # piece of each result, by call
-        self._seed = policy.variation_seed
+        self._policy = policy
         self._reductions = reductions
         self._until = -1
         if reductions.summarized is not None and isinstance(reductions.summarized.event, HistorySummarized):
@@ -139,7 +142,7 @@ class Body:
 
     def _add(self, piece: bytes) -> None:
         self.pieces.append(piece)
-        self.ends.append((self.ends[-1] if self.ends else 0) + len(piece))
+        self.ends.append((self.ends[-1] if self.ends else 0) + weight(piece))
 
     def _show_summary(self) -> None:
         entry = self._reductions.summarized
@@ -152,12 +155,12 @@ class Body:
         self.asked.append(len(self.pieces) - 1)
         for call in event.calls:
             self.answers[call.id] = len(self.pieces)
-        form = form_of(event, self._reductions, self._seed)
+        form = form_of(event, self._reductions, self._policy)
         self._add(entry.pieces.get(form) or _keep(entry, form, _answer(event, self._reductions.arguments)))
 
     def _show_result(self, entry: Entry, event: ToolReturned) -> None:
         tool = self._tools.pop(event.call_id, "")
-        form = form_of(event, self._reductions, self._seed)
+        form = form_of(event, self._reductions, self._policy)
         self.results[event.call_id] = len(self.pieces)
         self._add(entry.pieces.get(form) or _keep(entry, form, _result(entry.position, event, tool, form)))
 
@@ -215,4 +218,7 @@ def _result(position: int, event: ToolReturned, tool: str, form: str) -> bytes:
     else:
         templates = variation.SUCCEEDED if seen.ok else variation.FAILED
         text = f"{variation.choose(templates, seed, position).format(tool=tool)}\n{seen.full}"
-    return canonical.encode({"role": "tool", "call": event.call_id, "ok": seen.ok, "text": text})
+    block: dict[str, Json] = {"role": "tool", "call": event.call_id, "ok": seen.ok, "text": text}
+    if shown == "pictured":
+        block["media"] = [{"blob": seen.blob, "type": seen.picture}]
+    return canonical.encode(block)

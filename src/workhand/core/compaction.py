@@ -22,6 +22,7 @@ from workhand.core.events import (
 )
 from workhand.core.log import Entry, Log
 from workhand.core.policy import Policy
+from workhand.core.prompt import PICTURE_BYTES
 
 SAVING_BYTES_MIN = 200  # below this a compact form is hardly shorter than the whole
 
@@ -141,6 +142,7 @@ def candidate(call: ToolCall | None, result: ToolReturned, *, arguments: bool = 
     if not seen.ok or result.how != "ran" or (call and call.tool.startswith(("message_", "plan_"))):
         return None
     shorter = len(seen.full.encode(errors="replace")) - len(seen.compact.encode(errors="replace"))
+    shorter += PICTURE_BYTES if seen.picture else 0
     leads_back = seen.path is not None and seen.path in seen.compact
     result_bytes = shorter if leads_back and shorter >= SAVING_BYTES_MIN else 0
     argument_bytes = compact.saving(call) if call and arguments else 0

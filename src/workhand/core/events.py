@@ -39,6 +39,7 @@ class Observation:
     blob: str | None = None  # digest of the untouched original, when ``full`` is not it
     path: str | None = None  # where the model can read that original in its workspace
     form: Literal["whole", "preview", "repeat"] = field(default="whole", metadata=ADDED)  # in which ``full`` entered
+    picture: str = field(default="", metadata=ADDED)  # media type of the original, which is shown as a picture
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def admit(log: Log, policy: Policy, call: ToolCall, outcome: Outcome) -> Observa
     if not policy.rules.gate or seen.path is None:
         return seen
     whole = outcome.as_is or enters_whole(seen, log, policy, call.tool)
-    if policy.rules.repeats and (earlier := shown_equal(log, policy, seen, whole=whole)):
+    if policy.rules.repeats and not seen.picture and (earlier := shown_equal(log, policy, seen, whole=whole)):
         note = f"[the same {len(outcome.original):,} bytes as the result of {earlier} above; {seen.path}]"
         return replace(seen, full=_headed(outcome.head, note), form="repeat")
     if whole:
@@ -47,11 +47,11 @@ def as_brought(call: ToolCall, outcome: Outcome) -> Observation:
     """Give what a call brought as it is, and where it is kept for the model, unless it is too short for that."""
     content = outcome.original
     full = outcome.head if outcome.hidden else _headed(outcome.head, content.decode(errors="replace"))
-    if len(content) < FILED_BYTES_MIN:
+    if len(content) < FILED_BYTES_MIN and not outcome.picture:
         return Observation(full, outcome.compact, outcome.ok, digest(content) if content else None)
     path = f"{RESULTS}/{call.id}-{call.tool}.{'bin' if outcome.hidden else 'txt'}"
     compact = f"{outcome.compact}; all {len(content):,} bytes are in {path}"
-    return Observation(full, compact, outcome.ok, digest(content), path)
+    return Observation(full, compact, outcome.ok, digest(content), path, picture=outcome.picture)
 
 
 def _headed(head: str, text: str) -> str:

@@ -122,6 +122,7 @@ class Choice:
     model: str  # "provider:name"
     window: Window | None = None
     prices: Prices | None = None
+    sees: bool = field(default=False, metadata=ADDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,7 @@ class Policy:
     recite_errors: bool = field(default=False, metadata=ADDED)  # the last error that nothing has mended yet
     routes: tuple[Route, ...] = field(default=(), metadata=ADDED)  # one a purpose; that to act begins with ``model``
     guard: Guard = field(default=Guard(), metadata=ADDED)
+    sees: bool = field(default=False, metadata=ADDED)  # the model that acts is shown pictures
 
 
 TRIGGER_SHARE = 0.8  # of the pre-rot threshold or of what the window leaves, whichever is less

@@ -68,6 +68,7 @@ class Outcome:
     ok: bool = True
     as_is: bool = False  # the gate lets it in whole: it is read back, or bounded by its own limit
     hidden: bool = False  # the original is no text: it is kept, and only the head is shown
+    picture: str = ""  # media type of a hidden original that a model which sees is shown beside the head
 
 
 class Toolbox(Protocol):

@@ -8,7 +8,8 @@ A body piece is the canonical JSON of one block, one of
     {"calls":[{"arguments":...,"id":...,"tool":...}],"opaque":...,"role":"assistant","text":...}
     {"call":ID,"ok":true,"role":"tool","text":...}
 
-A ``user`` or ``tool`` block may also hold ``"media":[{"base64":...,"type":...}]``: images and PDF documents.
+A ``user`` or ``tool`` block may also hold ``"media":[{"base64":...,"type":...}]``: images and PDF documents.  The core
+names them by digest, ``"media":[{"blob":...,"type":...}]``, and the runtime puts the bytes there when it asks a model.
 
 The first two are always there, in that order.  ``arguments`` is the text of a
 JSON object; ``opaque`` is only there when a provider left something to echo.
@@ -19,7 +20,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+PICTURE_BYTES = 6_400  # what one counts as beside text: the 1,600 tokens or so to which providers scale a picture down
+_MEDIA = b'"media":[{"blob":"'  # in a text its quotes would be escaped
 STANDS_FOR = re.compile(rb'"text":"\[summary\] This stands for what happened before, (\d+) answers')
+
+
+def weight(piece: bytes) -> int:
+    """Give the size of a piece in bytes of text that would take as many tokens."""
+    return len(piece) + PICTURE_BYTES * piece.count(_MEDIA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +40,8 @@ class Prompt:
 
     @property
     def size(self) -> int:
-        """Bytes of the body and the tail."""
-        return sum(map(len, self.body)) + len(self.tail.encode())
+        """Bytes of the body and the tail, with what pictures count as."""
+        return sum(map(weight, self.body)) + len(self.tail.encode())
 
     @property
     def answers(self) -> int:

@@ -28,7 +28,7 @@ def choices(policy: Policy, purpose: Purpose) -> tuple[Choice, ...]:
     for route in policy.routes:
         if route.purpose == purpose:
             return route.choices
-    return (Choice(policy.model),) if purpose == "act" else ()
+    return (Choice(policy.model, sees=policy.sees),) if purpose == "act" else ()
 
 
 def in_force(log: Log, policy: Policy) -> Policy:
@@ -39,7 +39,7 @@ def in_force(log: Log, policy: Policy) -> Policy:
     if log.index(ModelSwitched) < 0 and chosen.model == policy.model:
         return policy
     window, prices = chosen.window or policy.window, chosen.prices or policy.prices
-    return replace(policy, model=chosen.model, window=window, prices=prices)
+    return replace(policy, model=chosen.model, window=window, prices=prices, sees=chosen.sees)
 
 
 def fallback(log: Log, policy: Policy) -> ModelSwitched | None:

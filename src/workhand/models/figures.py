@@ -15,4 +15,5 @@ class Figures:
     output: float | None = None
     window_tokens: int | None = None
     pre_rot_tokens: int | None = None  # the length past which quality falls
+    sees: bool | None = None  # takes pictures
     lifetime_s: float | None = None  # of a cache entry that is not hit

@@ -44,6 +44,7 @@ class Mechanics:
     write: float = 1.0  # price of writing to the cache, relative to that of input
     write_long: float | None = None  # the same for the longer lifetime
     cliffs: tuple[Cliff, ...] = ()
+    sees: bool = False  # takes pictures
     window_tokens: int | None = None
     pre_rot_tokens: int = PRE_ROT_TOKENS  # the length past which quality falls; no provider publishes one
 

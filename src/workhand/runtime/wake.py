@@ -46,6 +46,7 @@ from workhand.core.render import render
 from workhand.core.schedule import Summarize
 from workhand.errors import ConfigError, ContextOverflow, ModelError, SandboxLost
 from workhand.runtime import kept
+from workhand.runtime.pictures import Pictures
 
 Viewer: TypeAlias = Callable[[Entry | Delta], None]
 """Sees every entry once it is durable, and live output as it comes."""
@@ -96,6 +97,7 @@ class _Wake:
         self.log = log
         self.audit = Audit()
         self.shown = kept.Shown()
+        self.pictures = Pictures(runtime.blobs)
         self.at_work: _AtWork | None = None
         self.pending: list[Event] = []
         self.originals: list[bytes] = []  # of the results that are pending
@@ -173,7 +175,8 @@ class _Wake:
         async with anyio.create_task_group() as group:
             group.start_soon(save)
             try:
-                answer = await self.ports.model.answer(prompt, mask, session=self.claim.session, watch=watch)
+                seen = await self.pictures.put_into(prompt)
+                answer = await self.ports.model.answer(seen, mask, session=self.claim.session, watch=watch)
             except (ModelError, ConfigError) as error:
                 answer = ModelFailed(type(error).__name__, str(error))
             took_s = self.ports.clock.now() - began
@@ -225,9 +228,8 @@ class _Wake:
         asked = reducing.question(log, policy, command)
         await toolbox.keep(asked.path, asked.history)
         try:
-            answer = await self.ports.model.answer(
-                asked.prompt, NO_TOOLS, session=self.claim.session, watch=lambda _: None
-            )
+            seen = await self.pictures.put_into(asked.prompt)
+            answer = await self.ports.model.answer(seen, NO_TOOLS, session=self.claim.session, watch=lambda _: None)
         except ContextOverflow as error:
             return (SummaryRejected((str(error),), Usage(), policy.model),)
         except (ModelError, ConfigError) as error:

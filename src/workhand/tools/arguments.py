@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from workhand.core.events import ToolCall
-from workhand.tools import browser, file, message, search, shell
+from workhand.tools import browser, file, message, search, shell, view
 from workhand.tools.specs import specs
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ KINDS: Final[dict[str, type]] = {
     "file_write": file.FileWrite,
     "file_edit": file.FileEdit,
     "file_find": file.FileFind,
+    "file_view": view.FileView,
     "shell_run": shell.ShellRun,
     "shell_view": shell.ShellView,
     "shell_input": shell.ShellInput,

@@ -19,6 +19,7 @@ from workhand.tools.file import ORIGINAL_BYTES_MAX
 UPLOAD_BYTES_MAX = 32_000_000
 URL_CHARS_SHOWN = 120
 WHAT_CHARS_SHOWN = 40
+PNG = "image/png"
 DOWNLOADS = "downloads"
 FORMS: tuple[Form, ...] = get_args(Form)
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -84,7 +85,7 @@ async def _outcome(call: str, seen: Seen | str, sandbox: Sandbox) -> Outcome:
     compact = f"{call}: {_cut(seen.url, URL_CHARS_SHOWN)}"
     if seen.picture:
         size = f"a picture of {len(seen.picture):,} bytes"
-        return Outcome(f"{head}\n{size}", f"{compact}, {size}", seen.picture, as_is=True, hidden=True)
+        return Outcome(f"{head}\n{size}", f"{compact}, {size}", seen.picture, as_is=True, hidden=True, picture=PNG)
     whole = seen.whole.encode(errors="replace")
     if seen.shown == seen.whole:
         return Outcome(head, compact, whole, as_is=True)

@@ -20,7 +20,7 @@ SHELL: Json = {"type": "string", "maxLength": 40, "description": "name of the sh
 
 def specs() -> tuple[ToolSpec, ...]:
     """Give the tools in the order in which every prompt lists them."""
-    return (*few_specs(), *_pages())
+    return (*_speaking(), *_files(), *_sights(), *_shells(), *_pages())
 
 
 def few_specs() -> tuple[ToolSpec, ...]:
@@ -120,6 +120,21 @@ def _files() -> tuple[ToolSpec, ...]:
                 "path": {"type": "string", "maxLength": 1000, "description": "directory to search; default ."},
             },
             (),
+            "pure",
+        ),
+    )
+
+
+def _sights() -> tuple[ToolSpec, ...]:
+    return (
+        _spec(
+            "file_view",
+            "Look at a picture, or at a page of a PDF or other document.",
+            {
+                "path": PATH,
+                "page": {"type": "integer", "minimum": 1, "description": "default 1"},
+            },
+            ("path",),
             "pure",
         ),
     )

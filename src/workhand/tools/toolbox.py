@@ -20,7 +20,7 @@ from workhand.core.policy import Policy
 from workhand.core.ports import Outcome, Sandbox, Watch
 from workhand.core.searching import Search
 from workhand.errors import SandboxError, SandboxLost
-from workhand.tools import browser, file, message, search, shell
+from workhand.tools import browser, file, message, search, shell, view
 from workhand.tools.arguments import read_arguments
 from workhand.tools.folder import Folder
 from workhand.tools.message import Deliver
@@ -156,6 +156,10 @@ class SandboxToolbox:
                 return await file.file_edit(asked, sandbox)
             case file.FileFind():
                 return await file.file_find(asked, sandbox)
+            case view.FileView() if not self.policy.sees:
+                return Outcome(view.BLIND, view.BLIND, ok=False)
+            case view.FileView():
+                return await view.file_view(asked, sandbox)
             case shell.ShellRun():
                 return await shell.shell_run(asked, sandbox, watch)
             case shell.ShellView():

@@ -82,6 +82,10 @@ BROWSER = ({"html", "svg"}, {"pdf", "png"})
 PANDOC_NAMES = {"md": "gfm", "tex": "latex", "txt": "plain"}
 TIME_S = 120.0
 OUTPUT_BYTES_MAX = 1 << 30
+CHROMIUM, WRAPPED = (
+    "/usr/bin/chromium",
+    "/usr/lib/chromium/chromium",
+)  # the first is a script that reads what is in /etc
 BROWSER_OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run",
     "--disable-background-networking", "--virtual-time-budget=10000",
@@ -121,10 +125,22 @@ def convert(path: str, out: str) -> None:
 def browse(url: str, out: str, *, width: int = 1280, height: int = 1600) -> None:
     """Let a browser print or draw a page."""
     program = need("chromium", "chromium-browser", "google-chrome", purpose="drawing a page")
+    if program == CHROMIUM and os.path.exists(WRAPPED):
+        program = WRAPPED
     task = f"--print-to-pdf={out}" if ending(out) == "pdf" else f"--screenshot={out}"
     size = f"--window-size={width},{height}"
     with tempfile.TemporaryDirectory() as profile:
-        argv = [program, *BROWSER_OPTIONS, f"--user-data-dir={profile}", size, "--no-pdf-header-footer", task, url]
+        argv = [
+            "/usr/bin/env",
+            f"HOME={profile}",
+            program,
+            *BROWSER_OPTIONS,
+            f"--user-data-dir={profile}",
+            size,
+            "--no-pdf-header-footer",
+            task,
+            url,
+        ]
         run(argv, time_s=TIME_S, output_bytes_max=OUTPUT_BYTES_MAX)
     if not os.path.exists(out):
         raise Unreadable(f"The browser made no {out}.")

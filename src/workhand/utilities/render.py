@@ -20,12 +20,14 @@ Make pictures of the pages of a document, or a picture or a PDF of a web page. T
 pdf                                      ->  png: OUT.png of one page, OUT-3.png ... of several (with pdftoppm)
 docx, odt, rtf, xlsx, csv, pptx, doc...  ->  pdf, png (with libreoffice)
 html, svg, URL                           ->  png of --width by --height, or pdf (with chromium)
+png, jpg, gif, webp, bmp, avif           ->  png, made to fit into --width by --height (with chromium)
 
 --pages   3-7 or 3: which pages become pictures; without it, the first 20
 
 Exit status: 0 made, 1 not made (the reason is on standard error), 2 wrong arguments.
 """
 
+PICTURES = {"png", "jpg", "gif", "webp", "bmp", "avif", "ico"}
 PAGES_MAX = 20
 PIXELS_MAX = 20_000
 DOTS_PER_INCH = 100
@@ -38,7 +40,10 @@ def main(arguments: list[str]) -> int:
         raise getopt.GetoptError("give a file or a URL, and a .png or .pdf to make of it")
     path, out = operands
     width, height = (_pixels(given.get(name, default)) for name, default in (("--width", "1280"), ("--height", "1600")))
-    if "://" in path or ending(path) in BROWSER[0]:
+    if ending(path) in PICTURES and ending(out) == "png" and "://" not in path:
+        _fitted(path, out, width, height)
+        made = [out]
+    elif "://" in path or ending(path) in BROWSER[0]:
         if "://" not in path:
             os.stat(path)
         browse(address(path), os.path.abspath(out), width=width, height=height)
@@ -50,6 +55,17 @@ def main(arguments: list[str]) -> int:
         made = _pictures(path, out, given.get("--pages", ""))
     sys.stdout.write("\n".join(made) + "\n")
     return 0
+
+
+def _fitted(path: str, out: str, width: int, height: int) -> None:
+    """Draw a picture on a page of its own, no larger than it is."""
+    os.stat(path)
+    style = "body{margin:0;height:100vh}img{max-width:100%;max-height:100%;display:block}"
+    page = f"<!doctype html><style>{style}</style><img src='{address(path)}'>"
+    with tempfile.NamedTemporaryFile("w", suffix=".html") as file:
+        file.write(page)
+        file.flush()
+        browse(address(file.name), os.path.abspath(out), width=width, height=height)
 
 
 def _pixels(stated: str) -> int:

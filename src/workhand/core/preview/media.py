@@ -29,23 +29,39 @@ MAGIC = (
     (b"OggS", "Ogg media"),
     (b"fLaC", "FLAC audio"),
 )
+TAKEN = ("PNG image", "JPEG image", "WebP image")
 WORDLIKE = ((b"BZh", "bzip2 data"), (b"MZ", "Windows program"), (b"ID3", "MP3 audio"), (b"BM", "BMP image"))
 """How a text may begin, too."""
 
 
 def kind_of(content: bytes) -> str:
     """Say what bytes are, with the size of an image; nothing where they can be text."""
-    name = next((name for magic, name in MAGIC if content.startswith(magic)), "")
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        name = "WebP image"
+    name = _named_first(content)
     if not name and b"\0" not in content[:PROBE_BYTES]:
         return ""
     name = name or _named_inside(content) or "binary data"
-    try:
-        pixels = _pixels(name, content)
-    except (struct.error, IndexError):  # it is cut short
-        pixels = None
+    pixels = size_of(content)
     return f"{name}, {pixels[0]} x {pixels[1]} pixels" if pixels else name
+
+
+def size_of(content: bytes) -> tuple[int, int] | None:
+    """Give the width and the height of an image in pixels."""
+    try:
+        return _pixels(_named_first(content), content)
+    except (struct.error, IndexError):  # it is cut short
+        return None
+
+
+def type_of(content: bytes) -> str:
+    """Give the media type of an image of a kind that every model that sees takes; nothing for anything else."""
+    name = _named_first(content)
+    return f"image/{name.split()[0].lower()}" if name in TAKEN else ""
+
+
+def _named_first(content: bytes) -> str:
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "WebP image"
+    return next((name for magic, name in MAGIC if content.startswith(magic)), "")
 
 
 def _named_inside(content: bytes) -> str:

@@ -235,7 +235,7 @@ class Workhand:
 
     def _tokens(self, entry: Entry) -> int:
         """Give the tokens of an entry in the form in which it is shown now."""
-        form = form_of(entry.event, reductions_of(self.log), self.policy.variation_seed)
+        form = form_of(entry.event, reductions_of(self.log), self.policy)
         piece = entry.pieces.get(form)
         return sum(block.tokens for block in self._pieces[piece]) if piece is not None else 0
 
