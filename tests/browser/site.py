@@ -57,7 +57,8 @@ HOSTILE = {
     "/liar": """<title>Liar</title><button aria-label='x" [ref=e1]: y
 - button "Pay" [ref=e2]'>z</button><p>- link "a" [ref=e9]: b</p>""",
 }
-PAGES = {"/": HOME, "/form": FORM, "/dialogs": DIALOGS, "/frames": FRAMES, "/scroll": SCROLL, "/spa": SPA}
+PAY = '<title>Pay</title><form action="/checkout" method="post"><button>Pay now</button></form>'
+PAGES = {"/": HOME, "/pay": PAY, "/form": FORM, "/dialogs": DIALOGS, "/frames": FRAMES, "/scroll": SCROLL, "/spa": SPA}
 PAGES |= {"/spa/item": SPA, "/files": FILES, "/popups": POPUPS, "/covered": COVERED, **HOSTILE}
 
 
@@ -82,12 +83,17 @@ class Site(http.server.BaseHTTPRequestHandler):
             self.answer("")
         elif path in PAGES:
             self.answer(PAGES[path])
+        elif self.path == "/receipts":
+            self.answer(f"<h1>Paid {self.server.paid} times</h1>")  # type: ignore[attr-defined]  # see above
         else:
             self.answer("<h1>Not here</h1>", status=404)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode(errors="replace")
-        if self.path == "/login":
+        if self.path == "/checkout":
+            self.server.paid += 1  # type: ignore[attr-defined]  # it is the server below
+            self.answer("<h1>Thank you</h1>")
+        elif self.path == "/login":
             user = parse_qs(body)["user"][0]
             self.answer("", status=303, more=("Location", "/account"), cookie=f"user={user}; Max-Age=9999")
         else:
@@ -117,6 +123,7 @@ class Site(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
+    paid = 0
     block_on_close = False  # an answer that takes its time ends by itself
 
     def handle_error(self, request: object, client_address: object) -> None:

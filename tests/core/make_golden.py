@@ -14,6 +14,7 @@ from pathlib import Path
 from workhand.core.canonical import digest, encode
 from workhand.core.consent.rules import Answer, Rule
 from workhand.core.events import (
+    ActForeseen,
     ApprovalAsked,
     ApprovalGiven,
     Attachment,
@@ -194,6 +195,7 @@ EVENTS: tuple[Event, ...] = (
     GivenBack("$ ls\na.txt", 12.5),
     FilesSaved("0123456789abcdef0123456789abcdef", 2, 4_096, ("'pipe' is a pipe and is not kept.",)),
     FilesNotSaved("The disk is full."),
+    ActForeseen("c31", "pay", "click button 'Pay now' at shop.example", "shop.example", named=True),
 )
 RECORD = tuple(Entry(position, 1_700_000_000.0 + position / 8, event) for position, event in enumerate(EVENTS))
 

@@ -71,6 +71,8 @@ def test_nobody_is_asked_where_nobody_is() -> None:
         ((Answer("network", "other.example", "session"),), True),
         ((Answer("network", "other.example", "session"), Answer("network", "other.example", "once", False)), False),
         ((Answer("network", "another.example", "always"),), False),
+        ((Answer("network", "other.example", "now"),), True),
+        ((Answer("network", "other.example", "once"),), False),
     ],
 )
 async def test_an_answer_opens_a_host(answers: tuple[Answer, ...], allowed: bool) -> None:
@@ -170,7 +172,7 @@ async def test_a_request_passes_once_when_a_person_allowed_it_once(
     gate = keeper(network)
     refused = await gate.inspect(outgoing)
     assert (refused.rule, refused.asks, refused.irreversible) == (rule, True, irreversible)
-    gate.heed((Answer(rule, outgoing.host, "once"),))
+    gate.heed((Answer(rule, outgoing.host, "now"),))
     assert (await gate.inspect(outgoing)).allowed
     gate.heed(())
     assert not (await gate.inspect(outgoing)).allowed

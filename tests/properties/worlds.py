@@ -20,6 +20,7 @@ from workhand.core.consent.asking import waiting
 from workhand.core.consent.rules import Rule
 from workhand.core.decide import AskModel, Finished, Record, RunTool, WaitForUser, decide
 from workhand.core.events import (
+    ActForeseen,
     ApprovalGiven,
     Event,
     FilesNotSaved,
@@ -192,6 +193,7 @@ FROM_OUTSIDE: st.SearchStrategy[Event] = st.one_of(
     st.just(Resumed()),
     st.just(SessionEnded("cancelled")),
     st.just(TakenOver()),
+    st.just(ActForeseen("c5", "pay", "click button 'Pay' at a.example", "a.example", named=True)),
     st.just(GivenBack("$ ls", 2.0)),
     st.sampled_from([ASKING, replace(ASKING, approvals=replace(ASKING.approvals, asked="deny"))]).map(GuardChanged),
     st.builds(LimitsChanged, st.builds(Limits, steps=st.integers(1, 60))),

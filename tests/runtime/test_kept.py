@@ -14,6 +14,7 @@ from tests.runtime.worlds import World
 from workhand.core.canonical import Json, digest
 from workhand.core.consent.rules import Answer
 from workhand.core.events import (
+    ActForeseen,
     HistorySummarized,
     ModelAnswered,
     Paused,
@@ -166,6 +167,9 @@ class Counting:
         for path in [path for path in self.files if path.startswith(self.loses)]:
             self.files[path] = b"changed"
         return Outcome("no", "shell_run: no", ok=False) if call.tool == "shell_run" else reply(call)
+
+    def foresee(self, call: ToolCall) -> ActForeseen:
+        return ActForeseen(call.id, "look")
 
     def heed(self, answers: tuple[Answer, ...]) -> None:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import anyio
 import pytest
 
 from tests.cli.command import Workhand
+from workhand.browser.chromium import PROGRAMS
 from workhand.core.ports import Capabilities
 from workhand.sandbox.probe import probe
 
@@ -20,6 +22,14 @@ def workhand(tmp_path: Path) -> Iterator[Workhand]:
     command = Workhand(tmp_path)
     yield command
     command.unmount()
+
+
+@pytest.fixture(scope="session")
+def require_browser() -> None:
+    """Skip where there is no Chromium, or no library to drive it; under CI let the tests fail instead."""
+    there = importlib.util.find_spec("playwright") is not None and any(map(os.path.exists, PROGRAMS))
+    if not there and "CI" not in os.environ:
+        pytest.skip("there is no Chromium, or no playwright to drive it")
 
 
 @pytest.fixture(scope="session")

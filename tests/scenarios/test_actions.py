@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 from tests.browser.site import serving
 from tests.cli.command import BEGIN, DELIVER, PLAN, Workhand, shell
 from tests.mcp.conftest import REAL_SERVER
-from workhand.browser.chromium import PROGRAMS
 
 pytestmark = pytest.mark.usefixtures("require_bubblewrap")
 
@@ -64,10 +62,8 @@ def test_without_servers_and_network_the_programs_say_so(workhand: Workhand) -> 
     assert "Nothing is set up to search" in found
 
 
+@pytest.mark.usefixtures("require_browser")
 def test_a_page_is_read_in_a_browser_and_a_folder_is_searched(workhand: Workhand) -> None:
-    if importlib.util.find_spec("playwright") is None or not any(map(os.path.exists, PROGRAMS)):
-        assert "CI" not in os.environ
-        pytest.skip("there is no Chromium, or no playwright to drive it")
     documents = workhand.directory / "documents"
     documents.mkdir()
     (documents / "bolts.md").write_text("# Bolts\n\nThe price of bolts rises.\n")

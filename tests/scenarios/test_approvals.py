@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.browser.site import serving
 from tests.cli.command import BEGIN, DELIVER, PLAN, Ran, Workhand, shell
 
 WAITING, CONFIG = 7, 3
@@ -93,3 +94,27 @@ def test_an_imported_session_is_guarded_as_this_installation_says(workhand: Work
     assert changed["guard"]["isolation"] == "namespace"
     assert changed["guard"]["network"]["mode"] == "none"
     assert changed["guard"]["approvals"]["asked"] == "person"
+
+
+@pytest.mark.usefixtures("require_bubblewrap", "require_browser")
+def test_an_act_on_a_page_is_asked_about_before_it_is_done_and_done_once(workhand: Workhand) -> None:
+    def open_page(path: str) -> dict[str, Any]:
+        return {"tool": "browser_open", "arguments": {"url": f"http://host.internal:{port}{path}"}}
+
+    pay: dict[str, Any] = {"tool": "browser_act", "arguments": {"action": "click", "ref": "e3"}}
+    with serving() as port:
+        lines = (PLAN, BEGIN, open_page("/pay"), pay, open_page("/pay"), pay, open_page("/receipts"), DELIVER)
+        network = ("--network", f"host.internal:{port}")
+        waits = workhand("run", "--model", workhand.script(*lines), *network, "Pay")
+        assert waits.code == WAITING, waits.err
+        assert "waits for your approval: click button 'Pay now' at host.internal" in waits.out
+        assert workhand("approve", workhand.session()).code == 0
+        seen = [each["observation"]["full"] for each in events(workhand, "ToolReturned")]
+        assert "Nothing was done: no page is open any more" in seen[3]  # the browser ended with its process
+        assert "Paid 1 times" in seen[6]
+        assert [each["rule"] for each in events(workhand, "ApprovalAsked")] == ["pay"]
+        denied = workhand("run", "--model", workhand.script(*lines), *network, "--approve", "deny", "Pay")
+        assert denied.code == 0, denied.err
+        seen = [each["observation"]["full"] for each in events(workhand, "ToolReturned")]
+        assert "Nobody is there to allow it (rule 'pay')" in seen[3]
+        assert "Paid 1 times" in seen[6]

@@ -46,6 +46,9 @@ class Shows:
     def node(self, ref: str) -> Node | None:
         return None
 
+    def address(self) -> str:
+        return URL
+
 
 @pytest.fixture
 async def sandbox(tmp_path: Path) -> AsyncIterator[DaemonSandbox]:

@@ -150,6 +150,10 @@ class MachineBrowser:
         _, tab = self._current()
         return tab.snapshot.node(ref) if tab is not None else None
 
+    def address(self) -> str:
+        _, tab = self._current()
+        return tab.page.url if tab is not None else ""
+
     async def close(self) -> None:
         """End the browser, so that it writes what it keeps; then its machine."""
         live, self._live = self._live, None

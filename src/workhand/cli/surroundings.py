@@ -45,6 +45,9 @@ class Surroundings:
         if self.keeper is not None:
             self.keeper.heed(answers)
 
+    def knows(self, host: str, port: int) -> bool:
+        return self.keeper is not None and self.keeper.knows(host, port)
+
     async def secrets_in(self, content: bytes) -> tuple[str, ...]:
         return await secrets_in(content, self.held)
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from workhand.core import excerpt
 from workhand.core.calls import stated, telling
 from workhand.core.events import (
+    ActForeseen,
     ApprovalAsked,
     ApprovalGiven,
     Event,
@@ -78,7 +79,15 @@ def line(event: Event) -> str:
             return f"{error}: {short(message)}"
         case ModelSwitched(purpose, model, reason):
             return f"{model} to {purpose.replace('_', ' ')}: {short(reason)}"
-        case SandboxOpened() | HostContacted() | ApprovalAsked() | ApprovalGiven() | TakenOver() | GivenBack():
+        case (
+            SandboxOpened()
+            | HostContacted()
+            | ActForeseen()
+            | ApprovalAsked()
+            | ApprovalGiven()
+            | TakenOver()
+            | GivenBack()
+        ):
             return _machine_line(event)
         case FilesSaved(_, files, size, notes):
             more = f"; {short(' '.join(notes))}" if notes else ""
@@ -97,6 +106,8 @@ def _machine_line(event: Event) -> str:
             return f"{host}: {requests} requests by rule {rule}, {sent:,} bytes out, {received:,} in"
         case HostContacted(host, _, _, rule, reason):
             return f"{host}: refused by rule {rule}: {short(reason)}"
+        case ActForeseen(_, intent, what):
+            return f"{intent}: {short(what)}"
         case ApprovalAsked(what=what, rule=rule):
             return f"{short(what)} (rule {rule})"
         case ApprovalGiven(answer=answer, subject=subject, by=by):

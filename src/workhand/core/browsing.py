@@ -80,6 +80,10 @@ class Browser(Protocol):
         """Give what a reference stands for on the current tab as it was last shown."""
         ...
 
+    def address(self) -> str:
+        """Give the address of the current tab; nothing where no page is open."""
+        ...
+
     async def close(self) -> None:
         """End it; what it keeps for its user stays."""
         ...

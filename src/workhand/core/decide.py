@@ -70,6 +70,13 @@ class AskModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Foresee:
+    """Look what an act on a page would mean, so that it can be judged."""
+
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
 class RunTool:
     call: ToolCall
     attempt: int = 1
@@ -92,7 +99,7 @@ class Finished:
     pass
 
 
-Command: TypeAlias = AskModel | RunTool | Record | Summarize | WaitForUser | Finished
+Command: TypeAlias = AskModel | Foresee | RunTool | Record | Summarize | WaitForUser | Finished
 
 
 def decide(log: Log, policy: Policy) -> Command:
@@ -170,14 +177,16 @@ def _permission(call: ToolCall, log: Log, policy: Policy) -> Command | None:
             return None
         case ApprovalAsked():
             return WaitForUser()
+    foreseen = asking.foreseen(call, log)
+    if call.tool == asking.ACT and foreseen is None:
+        return Foresee(call)
     judged = asking.of_call(call, log, policy)
     if judged.verdict == "allow":
         return None
     if judged.verdict == "deny":
         return _not_run(call, f"Not run: rule {judged.rule!r} forbids it: {judged.why}")
-    question = asking.question(
-        call.id, judged, f"{call.tool} {excerpt.line(calls.telling(call), ASKED_CHARS)}".rstrip()
-    )
+    said = foreseen.what if foreseen else f"{call.tool} {excerpt.line(calls.telling(call), ASKED_CHARS)}".rstrip()
+    question = asking.question(call.id, judged, said)
     if policy.guard.approvals.asked == "person":
         return Record((question,))
     answer: Literal["once", "no"] = "once" if policy.guard.approvals.asked == "never" else "no"

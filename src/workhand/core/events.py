@@ -225,6 +225,18 @@ class HostContacted:
 
 
 @dataclass(frozen=True, slots=True)
+class ActForeseen:
+    """What an act would mean on the page as it stands, looked at before it is done."""
+
+    call_id: str
+    intent: Literal["look", "input", "submit", "pay", "post"]
+    what: str = ""  # in one line, with the name that the page gives the thing
+    host: str = ""
+    named: bool = False  # by the session's network, or allowed by a person
+    kind: Literal["ActForeseen"] = "ActForeseen"
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovalAsked:
     """The session waits until a person says whether this may be done."""
 
@@ -409,6 +421,7 @@ Event: TypeAlias = (
     | ModelSwitched
     | SandboxOpened
     | HostContacted
+    | ActForeseen
     | ApprovalAsked
     | ApprovalGiven
     | GuardChanged

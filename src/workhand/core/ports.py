@@ -12,6 +12,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from workhand.core.consent.rules import Answer
 from workhand.core.events import (
+    ActForeseen,
     Event,
     FilesNotSaved,
     FilesSaved,
@@ -66,6 +67,7 @@ class Outcome:
     compact: str  # what to call it once it is compacted: the call in a few words, and its handle
     original: bytes = b""  # the untouched content, which the gate may replace by a preview
     ok: bool = True
+    refused: bool = False  # nothing was done
     as_is: bool = False  # the gate lets it in whole: it is read back, or bounded by its own limit
     hidden: bool = False  # the original is no text: it is kept, and only the head is shown
     picture: str = ""  # media type of a hidden original that a model which sees is shown beside the head
@@ -77,6 +79,10 @@ class Toolbox(Protocol):
 
         Raises ``SandboxLost`` when the machine is gone.
         """
+        ...
+
+    def foresee(self, call: ToolCall) -> ActForeseen:
+        """Say what an act in the browser would mean on the page as it stands."""
         ...
 
     def heed(self, answers: tuple[Answer, ...]) -> None:

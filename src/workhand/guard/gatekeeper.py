@@ -69,6 +69,10 @@ class Keeper:
         """Say whether the session's network names a host."""
         return any(matches(pattern, host, port) for pattern in self.network.hosts)
 
+    def knows(self, host: str, port: int) -> bool:
+        """Say whether a host is named, or a person has allowed it."""
+        return self.names(host, port) or self._granted(host)
+
     def permits_address(self, host: str, port: int) -> bool:
         """Only a host that is named with its port may be somewhere that is not public."""
         exact = [pattern for pattern in self.network.hosts if pattern.rpartition(":")[2] == str(port)]
@@ -81,7 +85,7 @@ class Keeper:
         ):  # base32 is written in capitals
             return _leaking(leaks)
         public = self.network.mode == "open" and port in (80, 443)
-        if public or self.names(host, port) or self._granted(host):
+        if public or self.knows(host, port):
             return Ruling(True, NETWORK)
         asks = self.approvals.asked == "person"
         reason = f"{host}:{port} is not among the hosts that this session may reach"
@@ -115,7 +119,7 @@ class Keeper:
         return _leaking(found) if found else Ruling(True, NETWORK)
 
     def _by_rules(self, outgoing: Outgoing) -> Ruling:
-        named = self.names(outgoing.host, outgoing.port) or self._granted(outgoing.host)
+        named = self.knows(outgoing.host, outgoing.port)
         action = contact_with(outgoing.host, outgoing.method, outgoing.target, named=named)
         judged = judge(action, self.approvals.rules, self.answers, self.approvals.trust_after)
         if judged.verdict == "allow" or (judged.verdict == "ask" and self.approvals.asked == "never"):
@@ -130,7 +134,8 @@ class Keeper:
 
     def _granted(self, host: str) -> bool:
         """Say whether a person allowed this host, the latest answer counting."""
-        given = [answer for answer in self.answers if answer.subject == host and answer.rule == NETWORK]
+        about = [answer for answer in self.answers if answer.subject == host and answer.rule == NETWORK]
+        given = [answer for answer in about if answer.scope != "once" or not answer.allowed]
         return bool(given) and given[-1].allowed
 
     # -- searching -----------------------------------------------------------------------

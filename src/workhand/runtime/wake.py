@@ -17,7 +17,7 @@ import anyio
 from workhand.core import gate, reducing, routing, saved
 from workhand.core.audit import Audit
 from workhand.core.consent import asking
-from workhand.core.decide import AskModel, Finished, Record, RunTool, WaitForUser, decide, open_call
+from workhand.core.decide import AskModel, Finished, Foresee, Record, RunTool, WaitForUser, decide, open_call
 from workhand.core.events import (
     Event,
     HostContacted,
@@ -133,6 +133,8 @@ class _Wake:
                         if isinstance(event, ResultsCompacted):
                             await self.verify(event)
                     self.note(*events)
+                case Foresee(call):
+                    self.note(toolbox.foresee(call))
                 case RunTool(call, attempt):
                     self.note(ToolStarted(call.id, attempt))
                     await self.flush()
@@ -220,7 +222,7 @@ class _Wake:
             return (*beside, _unknown(call.id, f"{LOST} {error}"))
         if seen.blob is not None:
             self.originals.append(outcome.original)
-        return (*beside, ToolReturned(call.id, seen))
+        return (*beside, ToolReturned(call.id, seen, how="refused" if outcome.refused else "ran"))
 
     async def summarize(self, command: Summarize) -> tuple[Event, ...]:
         """Keep the whole, ask for a summary on the prompt that the model has just read, and check it."""

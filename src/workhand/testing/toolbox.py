@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from workhand.core.canonical import digest
 from workhand.core.consent.rules import Answer
-from workhand.core.events import FilesNotSaved, FilesSaved, ToolCall
+from workhand.core.events import ActForeseen, FilesNotSaved, FilesSaved, ToolCall
 from workhand.core.ports import Outcome, Watch
 
 
@@ -30,6 +30,9 @@ class LedgerToolbox:
         self.ledger.append(call.id)
         await self.during(call, watch)
         return self.reply(call)
+
+    def foresee(self, call: ToolCall) -> ActForeseen:
+        return ActForeseen(call.id, "look")
 
     def heed(self, answers: tuple[Answer, ...]) -> None:
         self.heeded = answers

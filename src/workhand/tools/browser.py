@@ -8,10 +8,13 @@ address.  Files go between the browser and the session's machine as bytes: what 
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast, get_args
+from urllib.parse import urlsplit
 
-from workhand.core.browsing import Act, Action, Browser, File, Form, Seen
+from workhand.core.browsing import Act, Action, Browser, File, Form, Seen, intent
+from workhand.core.events import ActForeseen
 from workhand.core.ports import Outcome, Sandbox
 from workhand.errors import SandboxError
 from workhand.tools.file import ORIGINAL_BYTES_MAX
@@ -19,7 +22,9 @@ from workhand.tools.file import ORIGINAL_BYTES_MAX
 UPLOAD_BYTES_MAX = 32_000_000
 URL_CHARS_SHOWN = 120
 WHAT_CHARS_SHOWN = 40
+WORDS_CHARS_SHOWN = 200
 PNG = "image/png"
+NO_PAGE = "Nothing was done: no page is open any more; open it again with browser_open."
 DOWNLOADS = "downloads"
 FORMS: tuple[Form, ...] = get_args(Form)
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -61,6 +66,8 @@ async def browser_view(asked: BrowserView, browser: Browser, sandbox: Sandbox) -
 
 async def browser_act(asked: BrowserAct, browser: Browser, sandbox: Sandbox) -> Outcome:
     """Perform an act; the files of an upload are those that ``text`` names, a path in a line."""
+    if not browser.address():  # it ends with the process that runs the session
+        return Outcome(NO_PAGE, NO_PAGE, ok=False, refused=True)
     files: tuple[File, ...] = ()
     if asked.action == "upload":
         paths = [line.strip() for line in asked.text.splitlines() if line.strip()]
@@ -71,6 +78,17 @@ async def browser_act(asked: BrowserAct, browser: Browser, sandbox: Sandbox) -> 
     seen = await browser.act(Act(cast(Action, asked.action), asked.ref, asked.text, files))
     words = " ".join(filter(None, (asked.action, asked.ref, asked.text and _cut(repr(asked.text), WHAT_CHARS_SHOWN))))
     return await _outcome(f"browser_act {words}", seen, sandbox)
+
+
+def foreseen(call_id: str, asked: BrowserAct, browser: Browser, knows: Callable[[str, int], bool]) -> ActForeseen:
+    """Say what an act would mean on the page as it was last shown."""
+    node = browser.node(asked.ref) if asked.ref else None
+    page = urlsplit(browser.address())
+    host, port = page.hostname or "", page.port or (443 if page.scheme == "https" else 80)
+    thing = f"{node.role} {node.name!r}" if node is not None else asked.ref
+    words = " ".join(filter(None, (asked.action, thing, asked.text and repr(asked.text), host and f"at {host}")))
+    meant = intent(Act(cast(Action, asked.action), asked.ref, asked.text), node)
+    return ActForeseen(call_id, meant, _cut(words, WORDS_CHARS_SHOWN), host, knows(host, port))
 
 
 async def _file(path: str, sandbox: Sandbox) -> File:

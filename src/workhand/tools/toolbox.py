@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias
 
 from workhand.core.browsing import Browser
 from workhand.core.consent.rules import Answer
-from workhand.core.events import FilesNotSaved, FilesSaved, HostContacted, SandboxOpened, ToolCall
+from workhand.core.events import ActForeseen, FilesNotSaved, FilesSaved, HostContacted, SandboxOpened, ToolCall
 from workhand.core.policy import Policy
 from workhand.core.ports import Outcome, Sandbox, Watch
 from workhand.core.searching import Search
@@ -36,6 +36,10 @@ class Surroundings(Protocol):
 
     def heed(self, answers: tuple[Answer, ...]) -> None:
         """Let what people have allowed hold from here on."""
+        ...
+
+    def knows(self, host: str, port: int) -> bool:
+        """Say whether a host is one that the person has named or allowed."""
         ...
 
     def contacts(self) -> tuple[HostContacted, ...]:
@@ -127,6 +131,13 @@ class SandboxToolbox:
 
     async def secrets_in(self, content: bytes) -> tuple[str, ...]:
         return await self.surroundings.secrets_in(content) if self.surroundings is not None else ()
+
+    def foresee(self, call: ToolCall) -> ActForeseen:
+        asked, acting = read_arguments(call), self.reach.browser
+        if not isinstance(asked, browser.BrowserAct) or acting is None:
+            return ActForeseen(call.id, "look")  # it will be refused
+        knows = self.surroundings.knows if self.surroundings is not None else lambda *_: False
+        return browser.foreseen(call.id, asked, acting, knows)
 
     def heed(self, answers: tuple[Answer, ...]) -> None:
         if self.surroundings is not None:

@@ -8,9 +8,13 @@ import pytest
 
 from tests.core.playbook import ANYTHING, BEGUN, POLICY, SPEAKING, Part, answered, call, log, returned
 from workhand.core.consent import asking
+from workhand.core.consent.action import contact
+from workhand.core.consent.defaults import DEFAULTS
+from workhand.core.consent.judge import judge
 from workhand.core.consent.rules import Answer, Rule
-from workhand.core.decide import AskModel, Command, Finished, Record, RunTool, WaitForUser, decide
+from workhand.core.decide import AskModel, Command, Finished, Foresee, Record, RunTool, WaitForUser, decide
 from workhand.core.events import (
+    ActForeseen,
     ApprovalAsked,
     ApprovalGiven,
     GivenBack,
@@ -24,7 +28,7 @@ from workhand.core.events import (
     ToolStarted,
     UserSaid,
 )
-from workhand.core.policy import Approvals, Guard
+from workhand.core.policy import Approvals, Guard, ToolSpec
 from workhand.core.routing import in_force
 
 PUSH = call("c9", "shell_run", '{"command":"git push"}')
@@ -151,7 +155,7 @@ def test_an_allowed_host_and_one_that_no_person_could_allow_are_not_asked_about(
 def test_a_host_that_is_allowed_once_is_allowed_for_one_action(answer: str, after: tuple[Part, ...], held: int) -> None:
     given = replace(HOST_YES, answer=answer)  # type: ignore[arg-type]  # one of the literals
     begun = log(*BEGUN, *RAN, REFUSED, returned("c9"), HOST_ASKED, given, *after, policy=GUARDED)
-    assert len(asking.answers(begun, GUARDED)) == held
+    assert sum(each.scope != "once" for each in asking.answers(begun, GUARDED)) == held
 
 
 def test_the_agent_waits_while_a_person_has_the_machine() -> None:
@@ -162,3 +166,69 @@ def test_the_agent_waits_while_a_person_has_the_machine() -> None:
     assert decide(log(*left), POLICY) == Record((told,))
     assert isinstance(decide(log(*left, told), POLICY), AskModel)
     assert decide(log(*begun, SessionEnded("answered"), TakenOver(), GivenBack("", 1.0)), POLICY) == Finished()
+
+
+ACT = call("c9", "browser_act", '{"action":"click","ref":"e3"}')
+PAYS = ActForeseen("c9", "pay", "click button 'Pay now' at shop.example", "shop.example", named=True)
+POSTS = replace(PAYS, intent="post", what="click button 'Send' at shop.example")
+ASKED_TO_PAY = ApprovalAsked("c9", PAYS.what, "pay", "shop.example", "This may spend money.", lasting=False)
+ASKED_TO_POST = ApprovalAsked(
+    "c9", POSTS.what, "post", "shop.example", "This sends data to a host that you have not named."
+)
+BROWSING = replace(
+    POLICY, tools=(*POLICY.tools, ToolSpec("browser_act", "", "{}")), guard=Guard(approvals=Approvals(DEFAULTS))
+)
+
+
+@pytest.mark.parametrize(
+    ("playbook", "command"),
+    [
+        pytest.param((), Foresee(ACT), id="an act is looked at before it is judged"),
+        pytest.param((replace(PAYS, call_id="c5"),), Foresee(ACT), id="another act is another thing"),
+        pytest.param((replace(PAYS, intent="look"),), RunTool(ACT), id="a look is free"),
+        pytest.param((replace(PAYS, intent="input"),), RunTool(ACT), id="so is what is typed"),
+        pytest.param((PAYS,), Record((ASKED_TO_PAY,)), id="to pay is asked about even where the host is named"),
+        pytest.param((POSTS,), RunTool(ACT), id="to post is not"),
+        pytest.param((replace(POSTS, named=False),), Record((ASKED_TO_POST,)), id="but at another host it is"),
+        pytest.param((replace(POSTS, named=False, intent="submit"),), Record((ASKED_TO_POST,)), id="and a form, too"),
+        pytest.param((PAYS, ASKED_TO_PAY, ApprovalGiven("c9", "once", "pay", "shop.example")), RunTool(ACT), id="yes"),
+    ],
+)
+def test_an_act_on_a_page_is_judged_by_what_it_would_mean(playbook: tuple[Part, ...], command: Command) -> None:
+    assert decide(log(*BEGUN, answered(ACT), *playbook, policy=BROWSING), BROWSING) == command
+
+
+def test_what_an_approved_act_sends_is_not_asked_about_until_one_was_done() -> None:
+    def verdict(*after: Part) -> str:
+        yes = ApprovalGiven("c9", "once", "pay", "shop.example")
+        begun = log(*BEGUN, answered(ACT), PAYS, ASKED_TO_PAY, yes, *after, policy=BROWSING)
+        request = contact("shop.example", "POST", "/checkout", named=True)
+        return judge(request, DEFAULTS, asking.answers(begun, BROWSING), 3).verdict
+
+    gone = (ToolStarted("c9"), ToolReturned("c9", Observation("gone", "gone", ok=False), how="refused"))
+    again = replace(ACT, id="c20")
+    assert verdict() == "allow"
+    assert verdict(*gone, answered(again)) == "allow"
+    assert verdict(*gone, answered(again), replace(PAYS, call_id="c20", intent="look"), returned("c20")) == "allow"
+    assert verdict(*gone, answered(call("c20", "shell_run"))) == "ask"
+    assert verdict(ToolStarted("c9"), returned("c9"), answered(again)) == "ask"
+
+
+def test_trust_in_a_host_grows_with_each_yes() -> None:
+    def posted(number: int) -> tuple[Part, ...]:
+        id = f"c{number}"
+        yes = ApprovalGiven(id, "once", "post", "shop.example")
+        foreseen = replace(POSTS, call_id=id, named=False)
+        return (
+            answered(replace(ACT, id=id)),
+            foreseen,
+            replace(ASKED_TO_POST, id=id),
+            yes,
+            ToolStarted(id),
+            returned(id),
+        )
+
+    before = (*posted(1), *posted(2), *posted(3))
+    again = (answered(ACT), replace(POSTS, named=False))
+    assert decide(log(*BEGUN, *before, *again, policy=BROWSING), BROWSING) == RunTool(ACT)
+    assert decide(log(*BEGUN, *before[6:], *again, policy=BROWSING), BROWSING) == Record((ASKED_TO_POST,))

@@ -135,7 +135,7 @@ def test_a_rule_that_denies_never_makes_a_verdict_milder(method: str, named: boo
 def test_a_request_that_is_allowed_once_can_be_made_again_at_once(path: str) -> None:
     action = contact("a.example.com", "POST", path, named=False)
     asked = judge(action, DEFAULTS, (), 3)
-    yes, no = (Answer(asked.rule, asked.subject, "once", allowed) for allowed in (True, False))
+    yes, no = Answer(asked.rule, asked.subject, "now"), Answer(asked.rule, asked.subject, "once", allowed=False)
     assert [judge(action, DEFAULTS, given, 3).verdict for given in ((yes,), (yes, no), (no,))] == [
         "allow",
         "ask",

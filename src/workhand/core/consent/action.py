@@ -9,9 +9,10 @@ from workhand.core.calls import stated, telling
 from workhand.core.canonical import digest
 from workhand.core.consent.running import Part, absolute, parts_of
 from workhand.core.consent.written import MULTIPLE, operands
-from workhand.core.events import ToolCall
+from workhand.core.events import ActForeseen, ToolCall
 
 ELSEWHERE = ("ssh", "sftp", "scp", "rsync")  # programs that name another computer
+SENDS = ("submit", "pay", "post")  # what acts on a page may be meant to do that sends something
 SUBJECT_CHARS_MAX = 200
 
 
@@ -27,10 +28,14 @@ class Action:
     amount: float | None = None
 
 
-def action_of(call: ToolCall) -> Action:
-    """Read a call: the commands it runs, the files it writes, the money it names."""
+def action_of(call: ToolCall, foreseen: ActForeseen | None = None) -> Action:
+    """Read a call: the commands it runs, the files it writes, the money it names, what it means on a page."""
     arguments = stated(call)
     texts = tuple((name, value) for name, value in arguments.items() if isinstance(value, str))
+    if foreseen is not None:
+        texts = (*texts, ("intent", foreseen.intent))
+        method = "POST" if foreseen.intent in SENDS else "GET"
+        return Action(call.tool, foreseen.what, texts, host=foreseen.host, method=method, named=foreseen.named)
     amount = arguments.get("amount")
     return Action(
         call.tool,

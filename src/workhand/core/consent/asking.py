@@ -7,10 +7,11 @@ is told what they said.  Waiting for an answer is a session at rest: it costs no
 
 from __future__ import annotations
 
-from workhand.core.consent.action import action_of
+from workhand.core.consent.action import SENDS, action_of
 from workhand.core.consent.judge import Judgement, judge
 from workhand.core.consent.rules import Answer
 from workhand.core.events import (
+    ActForeseen,
     ApprovalAsked,
     ApprovalGiven,
     HostContacted,
@@ -24,19 +25,28 @@ from workhand.core.events import (
 from workhand.core.log import Entry, Log
 from workhand.core.policy import Policy
 
+ACT = "browser_act"  # the function that acts on a page
 HOSTS_MAX = 3  # that are asked for after one action; the rest is asked for when it is tried again
 
 
 def of_call(call: ToolCall, log: Log, policy: Policy) -> Judgement:
     """Judge a call by the session's rules and the answers that hold in it."""
     approvals = policy.guard.approvals
-    return judge(action_of(call), approvals.rules, answers(log, policy), approvals.trust_after)
+    return judge(action_of(call, foreseen(call, log)), approvals.rules, answers(log, policy), approvals.trust_after)
+
+
+def foreseen(call: ToolCall, log: Log) -> ActForeseen | None:
+    """Give what was found out about a call that acts on a page."""
+    found = log.latest(ActForeseen)
+    return found if found is not None and found.call_id == call.id else None
 
 
 def answers(log: Log, policy: Policy) -> tuple[Answer, ...]:
     """Give the answers that hold: those for every session, and those that were given in this one."""
     given = log.fold(_Given, _Given)
-    return (*policy.guard.approvals.answers, *given.here, *given.host_once)
+    answer = log.latest(ModelAnswered)
+    acting = answer is not None and any(call.tool == ACT for call in answer.calls)
+    return (*policy.guard.approvals.answers, *given.here, *given.now, *(given.acts if acting else ()))
 
 
 def answer_to(asked: str, log: Log) -> ApprovalAsked | ApprovalGiven | None:
@@ -95,18 +105,31 @@ def host_notice(given: ApprovalGiven) -> NoticeGiven:
 class _Given:
     """The answers in a log, as far as it has been read.
 
-    A host that is allowed once is allowed until the next action is over.
+    A host that is allowed once is allowed until the next action is over.  An act on a page that is allowed once is
+    allowed until one that sends something has been done: its page may have been gone when the answer came.
     """
 
     def __init__(self) -> None:
         self.here: list[Answer] = []
-        self.host_once: list[Answer] = []
+        self.now: list[Answer] = []
+        self.acts: list[Answer] = []
+        self._act = ""  # the call that acts on a page
+        self._sends = False
 
     def take(self, entry: Entry) -> None:
         match entry.event:
-            case ToolReturned(how="ran"):
-                self.host_once.clear()
+            case ToolReturned(call_id, how="ran"):
+                self.now.clear()
+                if call_id == self._act and self._sends:
+                    self.acts.clear()
+            case ActForeseen(call_id, intent):
+                self._act, self._sends = call_id, intent in SENDS
             case ApprovalGiven(asked, answer, rule, subject, by="user"):
                 scope = answer if answer in ("session", "always") else "once"
-                found = Answer(rule, subject, scope, allowed=answer != "no")
-                (self.host_once if asked.startswith("h") and scope == "once" else self.here).append(found)
+                self.here.append(Answer(rule, subject, scope, allowed=answer != "no"))
+                for held in (self.now, self.acts):
+                    held[:] = [each for each in held if (each.rule, each.subject) != (rule, subject)]
+                if answer == "once" and asked == self._act:
+                    self.acts.append(Answer(rule, subject, "now"))
+                elif answer == "once" and asked.startswith("h"):
+                    self.now.append(Answer(rule, subject, "now"))

@@ -30,6 +30,22 @@ DEFAULTS: tuple[Rule, ...] = (
         why="This may spend money.",
     ),
     Rule(
+        "pay",
+        "ask",
+        tools=("browser_act",),
+        arguments=(("intent", "^pay$"),),
+        irreversible=True,
+        why="This may spend money.",
+    ),
+    Rule(
+        "post",
+        "ask",
+        tools=("browser_act",),
+        arguments=(("intent", "^(post|submit)$"),),
+        unnamed=True,
+        why="This sends data to a host that you have not named.",
+    ),
+    Rule(
         "send-mail",
         "ask",
         tools=("network",),

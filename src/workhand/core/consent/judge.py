@@ -48,20 +48,23 @@ def _of(action: Action, part: Part, rules: Iterable[Rule]) -> Judgement:
 def _heard(judged: Judgement, answers: tuple[Answer, ...], trust_after: int, is_contact: bool) -> Judgement:
     """Let earlier answers stand for the one that would be asked for.
 
-    A request cannot wait for its answer: it is refused, asked about, and made again.  So an answer for this
-    once is for the request that comes while it is among the answers, whatever the request does.
+    A request cannot wait for its answer: it is refused, asked about, and made again; or it is what an act in the
+    browser sends that was asked about.  So an answer for now is for what comes while it is among the answers.
     """
     if judged.verdict != "ask":
         return judged
     approvals = 0
-    lasting = once = False
+    lasting = now = False
     for answer in answers:
         if (answer.rule, answer.subject) != (judged.rule, judged.subject):
             continue
+        if answer.scope == "now":
+            now = is_contact
+            continue
         approvals = approvals + 1 if answer.allowed else 0
-        once = is_contact and answer.allowed and answer.scope == "once"
+        now = now and answer.allowed
         lasting = answer.allowed if answer.scope != "once" else lasting and answer.allowed
-    if not once and (judged.irreversible or not (lasting or 0 < trust_after <= approvals)):
+    if not now and (judged.irreversible or not (lasting or 0 < trust_after <= approvals)):
         return judged
     return Judgement("allow", judged.rule, judged.subject, judged.why)
 

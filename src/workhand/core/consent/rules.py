@@ -43,5 +43,5 @@ class Answer:
 
     rule: str
     subject: str
-    scope: Literal["once", "session", "always"]
+    scope: Literal["now", "once", "session", "always"]  # now: until the action that waits for it is over
     allowed: bool = True
