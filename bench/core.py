@@ -32,6 +32,7 @@ from workhand.core.canonical import digest
 from workhand.core.consent.rules import Answer
 from workhand.core.decide import decide
 from workhand.core.events import (
+    ActForeseen,
     Event,
     ModelAnswered,
     Observation,
@@ -174,6 +175,9 @@ class FakeToolbox:
 
     async def run(self, call: ToolCall, watch: Watch) -> Outcome:
         return Outcome("", call.tool, f"{call.id} {OUTPUT}".encode())
+
+    def foresee(self, call: ToolCall) -> ActForeseen:
+        return ActForeseen(call.id, "look")
 
     def heed(self, answers: tuple[Answer, ...]) -> None:
         pass
