@@ -71,7 +71,7 @@ def test_routes_have_the_window_and_the_prices_of_each_model(tmp_path: Path) -> 
     name = "anthropic:claude-opus-5"
     settings = Settings(home=tmp_path, routes={"act": (name, "openai:gpt-5"), "summarise": ("local",)})
     act, summarise = policy(settings, name).routes
-    assert (act.purpose, act.choices[0], act.choices[1].model) == ("act", Choice(name), "openai:gpt-5")
+    assert (act.purpose, act.choices[0], act.choices[1].model) == ("act", Choice(name, sees=True), "openai:gpt-5")
     other = act.choices[1]
     assert other.window is not None and other.window.hard == 400_000
     assert other.prices is not None and other.prices.read == pytest.approx(0.1)

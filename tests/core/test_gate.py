@@ -29,7 +29,7 @@ def lines(size: int) -> bytes:
 def form(
     content: bytes, policy: Policy = SMALL, *, ok: bool = True, as_is: bool = False, tool: str = "file_read"
 ) -> str:
-    outcome = Outcome("exit 0", "ran it", content, ok, as_is)
+    outcome = Outcome("exit 0", "ran it", content, ok, as_is=as_is)
     return admit(log(*BEGUN, policy=policy), policy, replace(READ, tool=tool), outcome).form
 
 
