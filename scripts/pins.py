@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 # Extras that nothing here needs: their tests are skipped without them.
-UNPINNED = ("docker", "langchain", "openai-agents")
+UNPINNED = ("ddgs", "docker", "langchain", "openai-agents")
 PIN = re.compile(r"([a-z0-9-]+)==(\S+)((?: +--hash=sha256:[0-9a-f]{64})+) *")
 
 

@@ -44,6 +44,10 @@ def search(settings: Settings) -> Search | None:
             from workhand.search.offline import FolderSearch
 
             return FolderSearch(folder.expanduser(), settings.home / "search.db")
+        case Searching(service="ddgs"):
+            from workhand.search.metasearch import MetaSearch
+
+            return MetaSearch()
         case stated:
             from workhand.search.providers import SERVICES, WebSearch
 

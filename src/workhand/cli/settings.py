@@ -32,7 +32,7 @@ The file is ``$WORKHAND_CONFIG``, or ``~/.config/workhand/config.toml``:
     [e2b]
     key = "..."                           # or, better, in $E2B_API_KEY
 
-    [search]                              # what search_web asks: brave, tavily, exa, searxng, or a folder
+    [search]                              # what search_web asks: brave, tavily, exa, searxng, ddgs, or a folder
     service = "brave"
     key = "..."                           # or, better, in $WORKHAND_SEARCH_KEY
 
@@ -88,7 +88,7 @@ URLS = {
 class Searching:
     """Who answers searches: a service with its key, or a folder of documents on this computer."""
 
-    service: Literal["", "brave", "tavily", "exa", "searxng"] = ""
+    service: Literal["", "brave", "tavily", "exa", "searxng", "ddgs"] = ""
     key: str = field(default="", repr=False)
     base_url: str = ""
     folder: Path | None = None

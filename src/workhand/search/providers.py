@@ -75,7 +75,9 @@ class WebSearch:
                 answer = await self._read(response)
         except httpx2.RequestError as error:
             raise self._unavailable(str(error) or type(error).__name__) from error
-        return tuple(_hits(self._listed(answer), self._service))[: query.limit]
+        named = self._service
+        found = hits(self._listed(answer), url="url", snippet=named.snippet, published=named.published)
+        return tuple(found)[: query.limit]
 
     async def _read(self, response: httpx2.Response) -> Any:
         """Give what a service answered, or raise what its status says."""
@@ -108,16 +110,17 @@ class WebSearch:
         return SearchUnavailable(f"Search with {self._service.name} failed: {why}; try again, or search otherwise.")
 
 
-def _hits(results: Iterable[Any], service: Service) -> Iterable[Hit]:
+def hits(results: Iterable[Any], *, url: str, snippet: str, published: str) -> Iterable[Hit]:
+    """Read results, whose keys are named; what is no web page is left out."""
     for result in results:
-        url = result.get("url") if isinstance(result, dict) else None
-        if not isinstance(url, str) or not URL.fullmatch(url):
+        address = result.get(url) if isinstance(result, dict) else None
+        if not isinstance(address, str) or not URL.fullmatch(address):
             continue
-        day = DAY.match(str(result.get(service.published) or ""))
-        snippet = result.get(service.snippet) or ""
-        text = " … ".join(map(str, snippet)) if isinstance(snippet, list) else str(snippet)
+        day = DAY.match(str(result.get(published) or ""))
+        said = result.get(snippet) or ""
+        text = " … ".join(map(str, said)) if isinstance(said, list) else str(said)
         title = _plain(str(result.get("title") or ""), TITLE_CHARS_MAX)
-        yield Hit(title or url, url, _plain(text, SNIPPET_CHARS_MAX), day[0] if day else "")
+        yield Hit(title or address, address, _plain(text, SNIPPET_CHARS_MAX), day[0] if day else "")
 
 
 def _plain(text: str, chars_max: int) -> str:
