@@ -43,6 +43,12 @@ def test_the_list_has_a_line_for_each_program() -> None:
     assert [line.split()[0] for line in listing().splitlines()[1:]] == list(COMMANDS)
 
 
+def test_the_name_for_asking_another_agent_says_that_there_is_none(tmp_path: Path) -> None:
+    went = call(tmp_path, "ask-agent", "researcher", "What do bolts cost?")
+    sentence = "ask-agent: Sessions cannot have child sessions yet; do the work in this one.\n"
+    assert (went.returncode, went.stdout, went.stderr) == (69, "", sentence)
+
+
 def test_a_document_goes_to_standard_output_or_to_a_file(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a,b\n1,é\n", "utf-8")
     text = "| a | b |\n| --- | --- |\n| 1 | é |\n"
