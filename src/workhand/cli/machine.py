@@ -200,7 +200,7 @@ async def _probe(settings: Settings, isolation: Isolation | None) -> Capabilitie
 
 
 async def _exec(settings: Settings, guard: Guard, wanted: Wanted) -> int:
-    from workhand.cli import errands
+    from workhand.cli import errands, indexing
     from workhand.cli.surroundings import guarded
     from workhand.cli.wiring import image, new_id, open_for
     from workhand.sandbox.spec import MachineSpec
@@ -218,8 +218,12 @@ async def _exec(settings: Settings, guard: Guard, wanted: Wanted) -> int:
             shown=errands.SHOWN,
             links=errands.LINKS,
         )
-        async with guarded(settings, guard) as around:
-            async with await open_for(settings, guard.isolation, around.fitted(spec)) as sandbox:
+        async with (
+            guarded(settings, guard) as around,
+            indexing.door(settings, guard, around.keeper) as packages,
+        ):
+            wanted_machine = around.fitted(replace(spec, doors=packages))
+            async with await open_for(settings, guard.isolation, wanted_machine) as sandbox:
                 went = await sandbox.execute(
                     wanted.command, stdin=stdin, timeout_s=wanted.timeout_s, output_bytes_max=EXEC_OUTPUT_BYTES_MAX
                 )

@@ -36,6 +36,12 @@ The file is ``$WORKHAND_CONFIG``, or ``~/.config/workhand/config.toml``:
     service = "brave"
     key = "..."                           # or, better, in $WORKHAND_SEARCH_KEY
 
+    [packages]                            # what `pip install` in a machine gets: see docs/packages.md
+    index = "https://mirror.example/simple"   # else the one that pip on this computer asks
+    network = false                       # true, false, or by the network of the session: whether the index is asked
+    sdists = false                        # whether sources are offered, too, which are built in the machine
+    cache_bytes_max = 4294967296          # of all that is kept
+
     [machine]                             # what a session's machine may use; see docs/sandbox.md
     memory_bytes = 2147483648
     disk_bytes = 10737418240
@@ -95,6 +101,16 @@ class Searching:
 
 
 @dataclass(frozen=True, slots=True)
+class Packaging:
+    """Where packages of Python come from, and when the index is asked; by default when the session has a network."""
+
+    index: str = ""
+    network: bool | None = None
+    sdists: bool = False
+    cache_bytes_max: int = 4 << 30
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     model: str = ""
     home: Path = HOME
@@ -112,6 +128,7 @@ class Settings:
     elsewhere: Literal["", "e2b"] = ""  # where machines are opened, if not on this host
     e2b: Service = field(default_factory=Service)
     search: Searching = field(default_factory=Searching)
+    packages: Packaging = field(default_factory=Packaging)
     passphrase: str = field(default="", repr=False)  # of the secrets; of the environment only
     file: Path | None = None  # where settings were read from, if there is a file
 
@@ -140,6 +157,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         cache=cache.expanduser().absolute(),
         endpoints=_endpoints(stated.endpoints, env),
         search=replace(stated.search, key=env.get("WORKHAND_SEARCH_KEY") or stated.search.key),
+        packages=replace(stated.packages, index=stated.packages.index or env.get("PIP_INDEX_URL", "")),
         e2b=replace(stated.e2b, key=env.get("E2B_API_KEY") or stated.e2b.key),
         passphrase=env.get("WORKHAND_PASSPHRASE", ""),
     )
@@ -187,7 +205,7 @@ def _validated(stated: dict[str, Any], file: Path) -> Settings:
             "nothing; set WORKHAND_PASSPHRASE instead."
         )
     sections = {each.name: type(each.default) for each in fields(Endpoints)}
-    for kind in (*sections.values(), Endpoints, Figures, Rules, SandboxLimits, Searching, Service, Settings):
+    for kind in (*sections.values(), Endpoints, Figures, Packaging, Rules, SandboxLimits, Searching, Service, Settings):
         with_config(ConfigDict(extra="forbid"))(kind)
     endpoints = {name: stated.pop(_written(name)) for name in sections if _written(name) in stated}
     routes = stated.get("routes")
@@ -222,6 +240,8 @@ def _known(place: tuple[str, ...]) -> list[str]:
             kind = Service()
         case ("search",):
             kind = Searching()
+        case ("packages",):
+            kind = Packaging()
         case ("figures", _):
             kind = Figures()
         case _:

@@ -296,7 +296,7 @@ async def open_toolbox(
     settings: Settings, store: SqliteStore, session: str, place: Place, log: Log
 ) -> AsyncIterator[SandboxToolbox]:
     """Give a session's tools over a machine that is opened when it is needed, and that people can enter."""
-    from workhand.cli import errands, files, reaching, skills
+    from workhand.cli import errands, files, indexing, reaching, skills
     from workhand.cli.attach import visitors
     from workhand.cli.surroundings import guarded
     from workhand.sandbox.spec import MachineSpec
@@ -318,7 +318,7 @@ async def open_toolbox(
             root=image(settings),
             shown=errands.SHOWN | {each.inside: each.directory for each in skills.of(settings, own)},
             links=errands.LINKS,
-            doors=host,
+            doors={**host, **packages},
             hand_over=files.hand_over(settings, place),
         )
         opened.append(await open_for(settings, isolation, around.fitted(spec)))
@@ -326,7 +326,11 @@ async def open_toolbox(
 
     folder = Folder(kept)
     with held(place, session):
-        async with guarded(settings, policy.guard) as around, errands.door(settings, around.keeper) as host:
+        async with (
+            guarded(settings, policy.guard) as around,
+            errands.door(settings, around.keeper) as host,
+            indexing.door(settings, policy.guard, around.keeper) as packages,
+        ):
             save = files.saver(settings, place)
             reach = reaching.reach(settings, isolation, around, place)
             toolbox = SandboxToolbox(policy, machine, _deliverer(place), folder, around, save, reach)

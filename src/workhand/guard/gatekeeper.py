@@ -25,6 +25,7 @@ from workhand.guard.scan import Finding, Needle, scan, squeezed
 from workhand.guard.secrets import Held
 
 NETWORK = "network"  # the rule that is the session's network itself
+PACKAGES = "packages"  # and the one by which packages are given to it, each as packages:NAME
 INLINE_BYTES_MAX = 16 << 10  # what is searched at once, and not in another process
 SCAN_S = 20.0
 REFUSALS_MAX = 100  # that are kept until the log takes them
@@ -91,9 +92,9 @@ class Keeper:
         reason = f"{host}:{port} is not among the hosts that this session may reach"
         return Ruling(False, NETWORK, f"{reason}; the user can allow it." if asks else f"{reason}.", asks)
 
-    def use(self, subject: str, what: str) -> Ruling:
+    def use(self, subject: str, what: str, kind: str = "mcp") -> Ruling:
         """Decide about something that is reached otherwise than as a host, such as a tool of an MCP server."""
-        action = Action("mcp", what, host=subject, named=True)
+        action = Action(kind, what, host=subject, named=True)
         judged = judge(action, self.approvals.rules, self.answers, self.approvals.trust_after)
         if judged.verdict == "allow" or (judged.verdict == "ask" and self.approvals.asked == "never"):
             return Ruling(True, judged.rule)
@@ -101,13 +102,23 @@ class Keeper:
         self.refused(subject, 0, what, ruling)
         return ruling
 
+    async def package(self, project: str, what: str, *, leaves: bool) -> Ruling:
+        """Decide about a package that is asked for by its name, which ``leaves`` when the index has to be asked."""
+        ruling = self.use(f"{PACKAGES}:{project}", what, PACKAGES)
+        if not ruling.allowed or not leaves:
+            return ruling
+        said = _wish(PACKAGES, project)
+        parts = [("name", project.encode()), ("name", project.upper().encode())]
+        refusal = self._spend(said)
+        if refusal is None and (found := await self._searched(parts) or self._in_pieces(said)):
+            refusal = _leaking(found)
+        if refusal is not None:
+            self.refused(PACKAGES, 0, "the page of a package", refusal)
+        return refusal or ruling
+
     async def inspect(self, outgoing: Outgoing) -> Ruling:
-        if self.requests >= self.network.requests_max:
-            return Ruling(False, "budget", f"this session has made its {self.network.requests_max:,} requests.")
-        if self.sent_bytes + len(outgoing.body) > self.network.sent_bytes_max:
-            return Ruling(False, "budget", f"this session may send {self.network.sent_bytes_max:,} bytes in all.")
-        self.requests += 1
-        self.sent_bytes += len(outgoing.body)
+        if spent := self._spend(outgoing):
+            return spent
         ruling = self._by_rules(outgoing)
         if not ruling.allowed:
             return ruling
@@ -117,6 +128,16 @@ class Keeper:
     async def inspect_message(self, outgoing: Outgoing, message: bytes) -> Ruling:
         found = await self._searched([("message", message)])
         return _leaking(found) if found else Ruling(True, NETWORK)
+
+    def _spend(self, outgoing: Outgoing) -> Ruling | None:
+        """Count a request against what the session may send; say so if that is used up."""
+        if self.requests >= self.network.requests_max:
+            return Ruling(False, "budget", f"this session has made its {self.network.requests_max:,} requests.")
+        if self.sent_bytes + len(outgoing.body) > self.network.sent_bytes_max:
+            return Ruling(False, "budget", f"this session may send {self.network.sent_bytes_max:,} bytes in all.")
+        self.requests += 1
+        self.sent_bytes += len(outgoing.body)
+        return None
 
     def _by_rules(self, outgoing: Outgoing) -> Ruling:
         named = self.knows(outgoing.host, outgoing.port)
@@ -192,6 +213,11 @@ class Keeper:
             received_bytes=before.received_bytes + received_bytes,
         )
 
+    def package_came(self, project: str, what: str, received_bytes: int) -> None:
+        """Count a file of a package that was given to the machine; without a project: a page of the index."""
+        subject = f"{PACKAGES}:{project}" if project else PACKAGES
+        self.passed(_wish(subject, what), PACKAGES, sent_bytes=0, received_bytes=received_bytes)
+
     def contacts(self) -> tuple[HostContacted, ...]:
         """Give what was decided since the last time, and begin anew."""
         found = (*self.allowed.values(), *self.refusals)
@@ -206,6 +232,10 @@ def _parts(outgoing: Outgoing) -> list[tuple[str, bytes]]:
     ).upper()  # they have lost their case, and base32 has capitals
     said = [("method", outgoing.method.encode()), ("address", outgoing.target.encode("utf-8", "replace"))]
     return [*said, ("names of headers", names), *headers, ("body", outgoing.body)]
+
+
+def _wish(host: str, what: str) -> Outgoing:
+    return Outgoing("https", host, 0, "GET", what, ())
 
 
 def _leaking(found: Finding) -> Ruling:

@@ -4,7 +4,7 @@ A machine has no network.  Its daemon listens on the loopback inside where there
 and what connects there comes out at that door as an ordinary socket: the one way out of every
 backend, on the one wire that a backend must provide anyway.  One door leads to the network, and
 programs inside find it by the usual variables, as they find the authorities that they must trust;
-another leads to what the host does for them.
+another leads to what the host does for them, a third to an index of packages of Python.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ Door: TypeAlias = Callable[[socket.socket], None]
 """Take over one connection from inside; never waits."""
 
 CACHE = Path("~/.cache/workhand")
-NETWORK_PORT, HOST_PORT = 3128, 3129  # on the loopback inside
+NETWORK_PORT, HOST_PORT, PACKAGES_PORT = 3128, 3129, 3130  # on the loopback inside
+INSTALLER_TIMEOUT_S = "600"
 TRUSTED_FILE = "/etc/workhand/trusted.pem"
 TRUSTED_VARIABLES = (
     *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"),
@@ -68,6 +69,8 @@ class MachineSpec:
             environment |= dict.fromkeys(TRUSTED_VARIABLES, trusted_file)
         if NETWORK_PORT in self.doors:
             environment |= _proxy_variables(f"http://127.0.0.1:{NETWORK_PORT}")
+        if PACKAGES_PORT in self.doors:
+            environment |= _installer_variables(f"http://127.0.0.1:{PACKAGES_PORT}/simple/")
         return {"rlimits": dict(rlimits), "environment": environment, "ports": sorted(self.doors)}
 
 
@@ -75,3 +78,16 @@ def _proxy_variables(url: str) -> dict[str, str]:
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
     proxies = {written: url for name in names for written in (name, name.lower())}
     return proxies | dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,127.0.0.1,::1")
+
+
+def _installer_variables(url: str) -> dict[str, str]:
+    """Have pip and uv ask the index at a door, and install below the home where the system's own place is not writable.
+
+    Pip does so by itself; told to (``PIP_USER``), it would refuse to work in a virtual environment.  Nothing is kept
+    inside of what the host keeps, and files may take long: they are sent when they are here whole.
+    """
+    pip = {"INDEX_URL": url, "DISABLE_PIP_VERSION_CHECK": "1", "NO_INPUT": "1", "BREAK_SYSTEM_PACKAGES": "1"}
+    pip |= {"NO_CACHE_DIR": "1", "DEFAULT_TIMEOUT": INSTALLER_TIMEOUT_S, "ROOT_USER_ACTION": "ignore"}
+    uv = {"DEFAULT_INDEX": url, "INDEX_URL": url, "NO_CACHE": "1", "HTTP_TIMEOUT": INSTALLER_TIMEOUT_S}
+    uv |= {"PYTHON_DOWNLOADS": "never", "BREAK_SYSTEM_PACKAGES": "1"}
+    return {f"PIP_{name}": value for name, value in pip.items()} | {f"UV_{name}": value for name, value in uv.items()}
