@@ -134,6 +134,18 @@ async def test_messages_are_searched_too() -> None:
     assert (await keeper().inspect_message(request(), VALUE)).rule == "secret"
 
 
+async def test_a_secret_in_pieces_over_messages_is_found() -> None:
+    gate = keeper()
+    pieces = (b"dummy-", b"value-", b"123456")
+    assert [(await gate.inspect_message(request(), each)).allowed for each in pieces] == [True, True, False]
+
+
+async def test_messages_count_towards_the_budget_of_bytes() -> None:
+    gate = keeper(Network("allow", ("api.example.com",), sent_bytes_max=10))
+    assert (await gate.inspect_message(request(), b"12345678")).allowed
+    assert (await gate.inspect_message(request(), b"12345678")).rule == "budget"
+
+
 def test_a_key_goes_to_its_own_host_only_and_answers_of_it_are_searched() -> None:
     gate = keeper()
     assert gate.prepare(request(header=b"wh_KEY_0123")).headers == ((b"x-data", VALUE),)

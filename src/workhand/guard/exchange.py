@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A whole request from inside, as it will be sent."""
+    """A whole request from inside, as it will be sent; or the head of a conversation."""
 
     scheme: Literal["http", "https"]
     host: str  # normalised: lower case, no trailing dot, an address in its one canonical form
@@ -18,6 +18,7 @@ class Outgoing:
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes = b""
     websocket: bool = False
+    call: bool = False  # of gRPC: its messages follow, each judged on its own
 
     @property
     def what(self) -> str:
@@ -58,7 +59,7 @@ class Gatekeeper(Protocol):
         ...
 
     async def inspect_message(self, outgoing: Outgoing, message: bytes) -> Ruling:
-        """Judge one message on a WebSocket that ``outgoing`` has opened."""
+        """Judge one message on a WebSocket, or in a call, that ``outgoing`` has opened."""
         ...
 
     def prepare(self, outgoing: Outgoing) -> Outgoing:

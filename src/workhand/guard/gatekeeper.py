@@ -6,6 +6,7 @@ was refused one by one, within a bound.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -35,14 +36,12 @@ SHORT_BYTES_MAX = 64
 
 @dataclass(slots=True)
 class Window:
-    """Short values of earlier requests to a host, in order: a secret may be sent in pieces."""
+    """Short values of earlier requests and messages to a host, in order: a secret may be sent in pieces."""
 
     content: bytes = b""
 
-    def with_values(self, outgoing: Outgoing) -> bytes:
-        path, _, query = outgoing.target.partition("?")
-        said = [pair.partition("=")[2] for pair in query.split("&")] + [path.rpartition("/")[2]]
-        values = [squeezed(each.encode()) for each in said] + [squeezed(outgoing.body[: SHORT_BYTES_MAX + 1])]
+    def with_values(self, said: Iterable[bytes]) -> bytes:
+        values = [squeezed(each) for each in said]
         short = b"".join(each for each in values if len(each) <= SHORT_BYTES_MAX)
         return (self.content + short)[-WINDOW_BYTES:]
 
@@ -110,7 +109,7 @@ class Keeper:
         said = _wish(PACKAGES, project)
         parts = [("name", project.encode()), ("name", project.upper().encode())]
         refusal = self._spend(said)
-        if refusal is None and (found := await self._searched(parts) or self._in_pieces(said)):
+        if refusal is None and (found := await self._searched(parts) or self._in_pieces(PACKAGES, [project.encode()])):
             refusal = _leaking(found)
         if refusal is not None:
             self.refused(PACKAGES, 0, "the page of a package", refusal)
@@ -122,11 +121,16 @@ class Keeper:
         ruling = self._by_rules(outgoing)
         if not ruling.allowed:
             return ruling
-        found = await self._searched(_parts(outgoing)) or self._in_pieces(outgoing)
+        found = await self._searched(_parts(outgoing)) or self._in_pieces(outgoing.host, _values(outgoing))
         return _leaking(found) if found else ruling
 
     async def inspect_message(self, outgoing: Outgoing, message: bytes) -> Ruling:
-        found = await self._searched([("message", message)])
+        if self.sent_bytes + len(message) > self.network.sent_bytes_max:
+            return Ruling(False, "budget", f"this session may send {self.network.sent_bytes_max:,} bytes in all.")
+        self.sent_bytes += len(message)
+        found = await self._searched([("message", message)]) or self._in_pieces(
+            outgoing.host, [message[: SHORT_BYTES_MAX + 1]]
+        )
         return _leaking(found) if found else Ruling(True, NETWORK)
 
     def _spend(self, outgoing: Outgoing) -> Ruling | None:
@@ -172,9 +176,9 @@ class Keeper:
             return await anyio.to_process.run_sync(partial(scan, parts, self._needles()), cancellable=True)
         return Finding("something that could not be searched in time", "body", "")
 
-    def _in_pieces(self, outgoing: Outgoing) -> Finding | None:
-        window = self.windows.setdefault(outgoing.host, Window())
-        values = window.with_values(outgoing)
+    def _in_pieces(self, host: str, said: Iterable[bytes]) -> Finding | None:
+        window = self.windows.setdefault(host, Window())
+        values = window.with_values(said)
         for needle in self._needles():
             if len(small := squeezed(needle.value)) >= 8 and small in values:
                 window.content = b""  # what was found once is not found again in what follows
@@ -236,6 +240,13 @@ def _parts(outgoing: Outgoing) -> list[tuple[str, bytes]]:
 
 def _wish(host: str, what: str) -> Outgoing:
     return Outgoing("https", host, 0, "GET", what, ())
+
+
+def _values(outgoing: Outgoing) -> Iterable[bytes]:
+    """Give what a request says that may be short: the values of its query, the end of its path, its body."""
+    path, _, query = outgoing.target.partition("?")
+    said = [pair.partition("=")[2] for pair in query.split("&")] + [path.rpartition("/")[2]]
+    return [*(each.encode() for each in said), outgoing.body[: SHORT_BYTES_MAX + 1]]
 
 
 def _leaking(found: Finding) -> Ruling:

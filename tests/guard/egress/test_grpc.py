@@ -21,9 +21,8 @@ KEY = (("authorization", f"Bearer {PLACEHOLDER.decode()}"),)
 Seen = list[tuple[str, bytes]]
 
 
-@contextmanager
-def server(outside: World, seen: Seen) -> Iterator[int]:
-    """Serve over TLS as the host: say things back, one by one, or fail."""
+def answering(seen: Seen) -> dict[str, Any]:
+    """Give methods that say things back, one by one, or fail."""
 
     def key(context: Any) -> str:
         return str(dict(context.invocation_metadata()).get("authorization", ""))
@@ -43,13 +42,18 @@ def server(outside: World, seen: Seen) -> Iterator[int]:
         context.abort(grpc.StatusCode.NOT_FOUND, "nobody is here")
         raise AssertionError("it was broken off")
 
-    methods = {
+    return {
         "Once": grpc.unary_unary_rpc_method_handler(once),
         "Often": grpc.unary_stream_rpc_method_handler(often),
         "Together": grpc.stream_unary_rpc_method_handler(together),
         "Fails": grpc.unary_unary_rpc_method_handler(fails),
     }
-    made = grpc.server(ThreadPoolExecutor(2))
+
+
+@contextmanager
+def served(outside: World, methods: dict[str, Any]) -> Iterator[int]:
+    """Serve methods over TLS as the host."""
+    made = grpc.server(ThreadPoolExecutor(4))
     made.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("t.Service", methods),))
     private = outside.internet._leaf_key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -85,7 +89,7 @@ def calls(outside: World, proxy: int, port: int) -> dict[str, Any]:
 async def test_calls_of_every_kind_are_answered(outside: World) -> None:
     seen: Seen = []
     async with listening(outside) as proxy:
-        with server(outside, seen) as port:
+        with served(outside, answering(seen)) as port:
             said = await anyio.to_thread.run_sync(calls, outside, proxy, port)
     filled = f"Bearer {'*' * len(SECRET)}"
     assert said == {
@@ -95,7 +99,10 @@ async def test_calls_of_every_kind_are_answered(outside: World) -> None:
         "together": b"a+b",
         "large": 1_000_005,
         "fails": ("NOT_FOUND", "nobody is here"),
-        "refused": ("PERMISSION_DENIED", "Received http2 header with status: 403"),
+        "refused": (
+            "PERMISSION_DENIED",
+            "workhand: refused by rule 'content': it says what must not be said.",
+        ),
     }
     assert seen[0] == (f"Bearer {SECRET.decode()}", b"hello ")
     assert {outgoing.target for outgoing in outside.gate.inspected} == {

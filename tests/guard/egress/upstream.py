@@ -29,6 +29,7 @@ class Upstream:
     spoken: list[str] = field(default_factory=list)  # "h2" for each request that came so
     sent: int = 0  # bytes of content over HTTP/2
     spelt: Callable[[bytes], bytes] = bytes  # how it says back what it was told
+    called: tuple[str, bytes] = ("", b"")  # what a call of gRPC is answered: the encoding, and messages
     released: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)  # set when nobody is connected
 

@@ -107,6 +107,11 @@ async def _answered(wire: Wire) -> None:
             wire.head(("grpc-status", "5"), end=True)
         case "/compressed-messages":
             wire.head(("grpc-encoding", "gzip"), end=True)
+        case "/called":
+            encoding, content = wire.upstream.called
+            wire.head(("content-type", "application/grpc"), ("grpc-encoding", encoding))
+            await wire.say(content)
+            wire.http.send_headers(wire.number, [("grpc-status", "0")], end_stream=True)
         case "/leaves":
             wire.head()
             wire.http.close_connection()

@@ -94,11 +94,19 @@ class Exchange:
 
     async def answer(self, refused: Refused) -> None:
         """Tell the program inside what was refused, unless its answer has already begun."""
+        if call := self._call():
+            from workhand.guard.egress.calls import refuse
+
+            return await refuse(call, refused)
         if self.inside.begun:
             return
         head, text = answer_to(refused)
         await self.inside.send(head, h11.Data(data=text), h11.EndOfMessage())
         await self.inside.discard()
+
+    def _call(self) -> Stream | None:
+        """Give what is inside if it is a call of gRPC, whose messages are judged one by one."""
+        return None if isinstance(self.inside, Side) or not self.inside.call else self.inside
 
     # -- what is asked for -------------------------------------------------------------
 
@@ -118,7 +126,7 @@ class Exchange:
             and not (ruling := self.gatekeeper.contact(self.target.host, self.target.port)).allowed
         ):
             raise Refused(ruling)
-        body = await self.inside.body(BODY_BYTES_MAX)
+        body = b"" if self._call() else await self.inside.body(BODY_BYTES_MAX)
         if body is None:
             raise refusal("too-long", f"a request may have {BODY_BYTES_MAX:,} bytes; send less at once.", 413)
         headers = tuple((bytes(name), bytes(value)) for name, value in request.headers)
@@ -130,9 +138,10 @@ class Exchange:
             self.target.port,
             request.method.decode("ascii"),
             path,
-            ((b"host", self._authority()), *_end_to_end(headers, *OURS, *compression)),
+            ((b"host", self._authority()), *end_to_end(headers, *OURS, *compression)),
             body,
             websocket,
+            self._call() is not None,
         )
 
     def _authority(self) -> bytes:
@@ -149,20 +158,25 @@ class Exchange:
             head = _head(prepared, plain=redactor is not None)
         except h11.LocalProtocolError as error:
             raise refusal("malformed-request", "a header of it cannot be sent as it is.", 400) from error
+        if call := self._call():
+            from workhand.guard.egress.calls import Call, carry
+
+            await carry(self, call, head, Call(outgoing, ruling.rule, redactor))
+            self._keep()
+            return False
         outside, response = await self._asked(head, prepared.body)
         if isinstance(response, h11.InformationalResponse):
             from workhand.guard.egress.websocket import converse
 
             assert isinstance(self.inside, Side) and isinstance(outside, Side), "HTTP/2 opens no WebSocket"
             said = [(name, value) for name, value in response.headers if name != b"sec-websocket-extensions"]
-            headers = _without_secrets(said, redactor)
+            headers = without_secrets(said, redactor)
             await self.inside.send(h11.InformationalResponse(status_code=101, headers=headers))
             await converse(self, outgoing, self.inside, outside)
             return True
         received = await self._answered(outside, response, redactor)
         self.gatekeeper.passed(outgoing, ruling.rule, sent_bytes=len(outgoing.body), received_bytes=received)
-        if not outside.again():
-            self._forget()
+        self._keep()
         return False
 
     async def _asked(
@@ -173,10 +187,9 @@ class Exchange:
         It is sent once more only where that can do no harm: it only reads, and a kept connection was found closed.
         """
         for attempt in (0, 1):
-            if self.outside is not None and await self.outside.stale():
-                self._forget()
-            fresh = self.outside is None
-            outside = self.outside = self.outside or await self._connect()
+            kept = self.outside
+            outside = await self.opened()
+            fresh = outside is not kept
             try:
                 await outside.send(head, *([h11.Data(data=body)] if body else []), h11.EndOfMessage())
                 return outside, await _response(outside)
@@ -187,6 +200,13 @@ class Exchange:
                     reason = f"{self.target} gave no answer ({type(error).__name__}); it may have acted."
                     raise refusal("no-answer", reason, 504 if late else 502) from error
         raise AssertionError("the second attempt answers or raises")
+
+    async def opened(self) -> Side | Caller:
+        """Give the connection that was kept, if it still serves, else a new one."""
+        if self.outside is not None and await self.outside.stale():
+            self._forget()
+        self.outside = self.outside or await self._connect()
+        return self.outside
 
     async def _connect(self) -> Side | Caller:
         """Connect to an address of the host that was looked at; the name is resolved here and nowhere else."""
@@ -214,9 +234,9 @@ class Exchange:
         if redactor is not None:
             if any(name in COMPRESSION and value.lower() != b"identity" for name, value in headers):
                 raise refusal("unreadable-answer", f"{self.target} compresses what must be searched for secrets.", 502)
-            headers = _without_secrets(headers, redactor)
-        last: list[h11.Event] = [h11.Response(status_code=response.status_code, headers=list(_end_to_end(headers)))]
-        if not outside.empty:  # else the end goes with the head: gRPC does not take them apart
+            headers = without_secrets(headers, redactor)
+        last: list[h11.Event] = [h11.Response(status_code=response.status_code, headers=list(end_to_end(headers)))]
+        if not outside.empty:  # else the end goes with the head, as it came
             await self.inside.send(last.pop())
         received = 0
         while not isinstance(event := await outside.receive(), h11.EndOfMessage):
@@ -227,9 +247,14 @@ class Exchange:
         if redactor is not None and received:
             last.append(h11.Data(data=redactor.end()))
         trailers = [(bytes(name), bytes(value)) for name, value in event.headers] if self.inside.http2 else []
-        said = _without_secrets(_end_to_end(trailers), redactor)
+        said = without_secrets(end_to_end(trailers), redactor)
         await self.inside.send(*last, h11.EndOfMessage(headers=said))
         return received
+
+    def _keep(self) -> None:
+        """Keep the connection to the server for another request, if it takes one."""
+        if self.outside is not None and not self.outside.again():
+            self._forget()
 
     def _forget(self) -> None:
         if self.outside is not None:
@@ -256,7 +281,7 @@ def _check_form(request: h11.Request) -> None:
         raise refusal("malformed-request", "it says in two ways how long it is; give one length.", 400)
 
 
-def _without_secrets(headers: Headers, redactor: Redactor | None) -> list[tuple[bytes, bytes]]:
+def without_secrets(headers: Headers, redactor: Redactor | None) -> list[tuple[bytes, bytes]]:
     return [(name, value if redactor is None else redactor.feed(value) + redactor.end()) for name, value in headers]
 
 
@@ -272,12 +297,12 @@ def _head(outgoing: Outgoing, *, plain: bool) -> h11.Request:
         headers.append((b"accept-encoding", b"identity"))
     if outgoing.websocket:
         headers += [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
-    if outgoing.body or outgoing.method in ("POST", "PUT", "PATCH"):
+    if not outgoing.call and (outgoing.body or outgoing.method in ("POST", "PUT", "PATCH")):
         headers.append((b"content-length", str(len(outgoing.body)).encode()))
     return h11.Request(method=outgoing.method, target=outgoing.target, headers=headers)
 
 
-def _end_to_end(headers: Headers, *others: bytes) -> tuple[tuple[bytes, bytes], ...]:
+def end_to_end(headers: Headers, *others: bytes) -> tuple[tuple[bytes, bytes], ...]:
     """Leave out what is said between two neighbours only, what they call so included."""
     known = list(headers)
     named = {each.strip().lower() for name, value in known if name == b"connection" for each in value.split(b",")}

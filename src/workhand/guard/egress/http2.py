@@ -1,13 +1,14 @@
 """HTTP/2 as it is spoken to servers, and its bounds, which hold towards the programs inside, too.
 
 A connection to a server carries one request at a time, in the events of HTTP/1.1, so that who carries requests out need
-not know which of the two is spoken.  Nothing is pushed.
+not know which of the two is spoken.  One may send while another receives.  Nothing is pushed.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 import h2.config
 import h2.connection
@@ -81,6 +82,7 @@ class Caller:
         self.trailers: list[tuple[bytes, bytes]] = []
         self.asked = self.answered = True  # whether all of the request was sent, and all of the answer has come
         self.leaving = False  # whether the server takes no more requests
+        self.listening = asyncio.Lock()  # who sends may have to hear of more room while another receives
 
     @property
     def empty(self) -> bool:
@@ -106,25 +108,24 @@ class Caller:
     def close(self) -> None:
         self.writer.transport.abort()
 
-    async def send(self, *events: h11.Event) -> None:
+    async def send(self, *events: h11.Event, within_s: float = IDLE_S) -> None:
         try:
             for event in events:
-                await self._say(event)
+                await self._say(event, within_s)
             await self._flush()
         except h2.exceptions.ProtocolError as error:
             raise h11.RemoteProtocolError(f"not as HTTP/2 allows: {type(error).__name__}") from error
 
     async def receive(self, within_s: float = IDLE_S) -> h11.Event:
         """Give the next event of an answer; the server may send more once it is taken."""
-        while not self.coming:
-            await self._hear(within_s)
+        await self._until(lambda: bool(self.coming), within_s)
         event, length = self.coming.popleft()
         if length:
             self.http.acknowledge_received_data(length, self.number)
             await self._flush()
         return event
 
-    async def _say(self, event: h11.Event) -> None:
+    async def _say(self, event: h11.Event, within_s: float) -> None:
         if isinstance(event, h11.Request):
             self.number = self.http.get_next_available_stream_id()
             self.asked = self.answered = False
@@ -134,7 +135,7 @@ class Caller:
             content = memoryview(event.data)
             while content and not self.answered:
                 if (size := min(room(self.http, self.number), len(content))) <= 0:
-                    await self._hear(IDLE_S)
+                    await self._until(lambda: self.answered or room(self.http, self.number) > 0, within_s)
                     continue
                 self.http.send_data(self.number, bytes(content[:size]))
                 content = content[size:]
@@ -142,6 +143,13 @@ class Caller:
         elif not self.answered:  # who is answered before it has read all wants no more
             self.http.end_stream(self.number)
             self.asked = True
+
+    async def _until(self, reached: Callable[[], bool], within_s: float) -> None:
+        """Listen until something is so: one at a time, who waits looks again at what the other has heard."""
+        while not reached():
+            async with self.listening:
+                if not reached():
+                    await self._hear(within_s)
 
     async def _hear(self, within_s: float) -> None:
         async with asyncio.timeout(within_s):

@@ -1,8 +1,9 @@
 """HTTP/2 with a program inside: every stream is one request, carried out as any other request is.
 
-A request is taken whole before it is judged, and written anew as one of HTTP/1.1, whose writer refuses line breaks, NUL
-and what else could become two requests.  Tunnels and WebSockets in streams are refused, and trailers of requests are
-dropped.  Who takes requests back all the time is sent away; nothing that a program says here is put into the log.
+A request is taken whole before it is judged, a call of gRPC message by message.  Its head is written anew as one of
+HTTP/1.1, whose writer refuses line breaks, NUL and what else could become two requests.  Tunnels and WebSockets in
+streams are refused, and trailers of requests are dropped.  Who takes requests back all the time is sent away; nothing
+that a program says here is put into the log.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import h2.events
 import h2.exceptions
 import h11
 
+from workhand.guard.egress.calls import is_call
 from workhand.guard.egress.exchanging import BODY_BYTES_MAX, Exchange, Refused, refusal
 from workhand.guard.egress.hosts import Endpoint
 from workhand.guard.egress.http2 import READ_BYTES, bounded, plain, room, taken
@@ -46,6 +48,26 @@ class Stream:
     excess: bool = False  # there was more of it than is taken
     whole: bool = False  # no more of it is wanted
     begun: bool = False
+    call: bool = False  # of gRPC, taken message by message
+    owed: int = 0  # how much was taken that the program inside has not yet been given room for
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.call = is_call(self.head)
+
+    async def more(self, within_s: float) -> None:
+        """Wait until more of a call is here, or its end; only now may the program inside send more."""
+        self.arrived.clear()
+        if self.owed:
+            self.connection.http.increment_flow_control_window(self.owed, self.number)
+            self.owed = 0
+            await self.connection.flush()
+        async with asyncio.timeout(within_s):
+            await self.arrived.wait()
+
+    def drop(self, count: int) -> None:
+        """Forget the first bytes, which have been dealt with."""
+        del self.content[:count]
 
     async def body(self, bytes_max: int) -> bytes | None:
         return None if self.excess or len(self.content) > bytes_max else bytes(self.content)
@@ -68,7 +90,7 @@ class Stream:
 
     async def discard(self) -> None:
         """Say that no more of the request is wanted, where there is more."""
-        if self.excess:
+        if self.excess or not self.whole:
             await self.reset(CODE.NO_ERROR)
 
     async def reset(self, code: CODE) -> None:
@@ -146,7 +168,7 @@ class Connection:
                 async with asyncio.timeout(IDLE_S):
                     return await self.side.reader.read(READ_BYTES)
             except TimeoutError:
-                if not any(stream.whole for stream in self.streams.values()):
+                if not any(stream.whole or stream.call for stream in self.streams.values()):
                     return b""
 
     # -- what comes in -------------------------------------------------------------------
@@ -154,10 +176,12 @@ class Connection:
     def _take(self, event: h2.events.Event, group: anyio.abc.TaskGroup) -> None:
         match event:
             case h2.events.RequestReceived(stream_id=int(number), headers=list(headers)):
-                self.streams[number] = Stream(self, number, headers)
+                stream = self.streams[number] = Stream(self, number, headers)
+                if stream.call:
+                    group.start_soon(self._answer, stream)
             case h2.events.DataReceived(stream_id=int(number), data=bytes(content), flow_controlled_length=length):
                 self._add(number, content, group)
-                self.http.acknowledge_received_data(length or 0, number)
+                self._give_room(number, length or 0)
             case h2.events.StreamEnded(stream_id=int(number)) if number in self.streams:
                 self._start(self.streams[number], group)
             case h2.events.StreamReset(stream_id=int(number)):
@@ -173,6 +197,7 @@ class Connection:
         if stream is None or stream.whole:
             return
         stream.content += content
+        stream.arrived.set()
         if sum(len(each.content) for each in self.streams.values()) > BODY_BYTES_MAX:
             stream.excess = True
             stream.content.clear()
@@ -181,7 +206,18 @@ class Connection:
     def _start(self, stream: Stream, group: anyio.abc.TaskGroup) -> None:
         if not stream.whole:
             stream.whole = True
-            group.start_soon(self._answer, stream)
+            stream.arrived.set()
+            if not stream.call:
+                group.start_soon(self._answer, stream)
+
+    def _give_room(self, number: int, length: int) -> None:
+        """Let more be sent: of a call once it is needed, so that a slow server slows it, and it alone."""
+        stream = self.streams.get(number)
+        if stream is None or stream.whole or not stream.call:
+            self.http.acknowledge_received_data(length, number)
+        elif length:
+            stream.owed += length
+            self.http.increment_flow_control_window(length)
 
     def _forget(self, number: int) -> None:
         """Drop a request that was taken back; whoever does so all the time only makes work."""
@@ -190,6 +226,7 @@ class Connection:
             self.http.close_connection(CODE.ENHANCE_YOUR_CALM)
             raise h2.exceptions.DenialOfServiceError("requests are taken back all the time")
         if stream := self.streams.pop(number, None):
+            stream.owed = 0  # it takes no more
             stream.scope.cancel()
 
     # -- what comes of it ----------------------------------------------------------------
