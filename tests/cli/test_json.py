@@ -74,7 +74,7 @@ def test_sessions_are_one_object_a_line(ended: Workhand) -> None:
 @pytest.mark.parametrize(
     ("option", "fields"),
     [
-        ([], {"session", "spent", "files", "workspace"}),
+        ([], {"session", "spent", "files", "published", "workspace"}),
         (["--plan"], {"goal", "phases", "done"}),
         (["--context"], {"tokens", "window", "bytes_by_kind", "calls", "compactions", "spent", "report"}),
     ],

@@ -42,6 +42,7 @@ from workhand.core.events import (
     Pointer,
     PrefixBroken,
     PricesChanged,
+    Published,
     ResultsCompacted,
     Resumed,
     Rewound,
@@ -196,6 +197,7 @@ EVENTS: tuple[Event, ...] = (
     FilesSaved("0123456789abcdef0123456789abcdef", 2, 4_096, ("'pipe' is a pipe and is not kept.",)),
     FilesNotSaved("The disk is full."),
     ActForeseen("c31", "pay", "click button 'Pay now' at shop.example", "shop.example", named=True),
+    Published(8000, "http://0123456789abcdef.localhost:40001/", "site"),
 )
 RECORD = tuple(Entry(position, 1_700_000_000.0 + position / 8, event) for position, event in enumerate(EVENTS))
 

@@ -57,7 +57,7 @@ def test_without_servers_and_network_the_programs_say_so(workhand: Workhand) -> 
     model = workhand.script(PLAN, BEGIN, shell("mcp servers"), look, find, DELIVER)
     assert workhand("run", "--model", model, "Look").code == 0
     asked, looked, found = results(workhand)[2:5]
-    assert "no way to ask the host" in asked
+    assert "No MCP server is set up" in asked
     assert "no browser" in looked and "--network" in looked
     assert "Nothing is set up to search" in found
 

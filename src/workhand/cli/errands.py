@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -12,39 +13,61 @@ import anyio
 
 import workhand.utilities
 from workhand.cli.settings import Settings
-from workhand.errors import Denied
+from workhand.core.events import Event, Published
+from workhand.errors import ConfigError, Denied
 from workhand.utilities.commands import COMMANDS, LIST
 
 if TYPE_CHECKING:
     from workhand.guard.gatekeeper import Keeper
     from workhand.mcp.gateway import Progress, Watch
     from workhand.mcp.service import Answer
+    from workhand.sandbox.doorway import Doorway
+    from workhand.sandbox.publishing import Publishing
     from workhand.sandbox.spec import Door
-    from workhand.tools.errands import Reply, Tell
+    from workhand.tools.errands import Reply, Service, Tell
 
 PROGRESS_MAX = 64  # that wait to be told
+ADDRESS_BYTES = 16  # of chance in an address
+WHAT_CHARS_MAX = 200
 INSIDE = "/opt/workhand/utilities"
 SHOWN = {INSIDE: Path(workhand.utilities.__file__).parent}
 LINKS = {f"/opt/workhand/bin/{name}": f"{INSIDE}/launch.py" for name in (LIST, *COMMANDS)}
 
 
 @asynccontextmanager
-async def door(settings: Settings, keeper: Keeper | None) -> AsyncIterator[Mapping[int, Door]]:
-    """Give the door behind which the host does what programs ask for; none where nothing is set up."""
+async def door(
+    settings: Settings,
+    keeper: Keeper | None,
+    doorway: Callable[[], Doorway | None],
+    tell: Callable[[Event], Awaitable[None]],
+) -> AsyncIterator[Mapping[int, Door]]:
+    """Give the door behind which the host does what programs ask for.  ``tell`` is told what the log must say of it."""
+    from workhand.sandbox.publishing import Publishing
+    from workhand.sandbox.spec import HOST_PORT
+    from workhand.tools.errands import Errands
+
+    async with servers(settings, keeper) as mcp, anyio.create_task_group() as group:
+        publishing = Publishing(group, doorway, partial(secrets.token_hex, ADDRESS_BYTES))
+        yield {HOST_PORT: Errands(group, {"mcp": mcp, "publish": partial(publish, publishing, tell)}).door}
+        group.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def servers(settings: Settings, keeper: Keeper | None) -> AsyncIterator[Service]:
+    """Give what asks the MCP servers that are set up."""
     from workhand.cli import mcp
     from workhand.mcp import config
     from workhand.mcp.connection import Host
     from workhand.mcp.gateway import gateway
     from workhand.mcp.service import answer
-    from workhand.sandbox.spec import HOST_PORT
-    from workhand.tools.errands import Errands, Reply
+    from workhand.tools.errands import Reply
 
-    servers = config.load(settings.home / mcp.FILE)
-    if not servers:
-        yield {}
+    stated = config.load(settings.home / mcp.FILE)
+    if not stated:
+        yield _no_servers
         return
     around: Host = mcp.host(settings)
-    async with gateway(servers, around) as reached, anyio.create_task_group() as group:
+    async with gateway(stated, around) as reached:
 
         async def call(request: Mapping[str, Any], payload: bytes, tell: Tell) -> Reply:
             if request.get("op") == "call":
@@ -52,8 +75,32 @@ async def door(settings: Settings, keeper: Keeper | None) -> AsyncIterator[Mappi
             said = await _followed(partial(answer, reached, request), tell)
             return Reply(said.reply, said.attachments)
 
-        yield {HOST_PORT: Errands(group, {"mcp": call}).door}
-        group.cancel_scope.cancel()
+        yield call
+
+
+async def _no_servers(request: Mapping[str, Any], payload: bytes, tell: Tell) -> Reply:
+    raise ConfigError("No MCP server is set up; the user can add one with `workhand mcp add`.")
+
+
+async def publish(
+    publishing: Publishing, record: Callable[[Event], Awaitable[None]], request: Mapping[str, Any], _: bytes, tell: Tell
+) -> Reply:
+    """Show a port of the machine to the person, or no longer, or list those that are shown."""
+    from workhand.tools.errands import Reply
+
+    operation, port, what = request.get("op"), request.get("port", 0), str(request.get("what", ""))[:WHAT_CHARS_MAX]
+    if operation == "open" and isinstance(port, int):
+        known = port in publishing.shown
+        shown = await publishing.open(port, what)
+        if not known:
+            await record(Published(port, shown.address, what))
+    elif operation == "close" and isinstance(port, int):
+        publishing.close(port)
+        await record(Published(port, ""))
+    elif operation != "list":
+        raise ConfigError(f"Nothing can be published by {operation!r}; ask to open, close or list.")
+    listed = [{"port": each.port, "address": each.address, "what": each.what} for each in publishing.shown.values()]
+    return Reply({"ok": True, "published": listed})
 
 
 def _check(keeper: Keeper | None, server: str, tool: str) -> None:

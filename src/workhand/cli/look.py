@@ -15,6 +15,9 @@ from workhand.core import canonical
 from workhand.core.events import (
     ModelAnswered,
     PlanChanged,
+    Published,
+    Resumed,
+    SandboxOpened,
     SessionEnded,
     ToolReturned,
     UserSaid,
@@ -185,11 +188,13 @@ def _show_summary(settings: Settings, row: SessionRow, log: Log, as_json: bool) 
     spent, ended = log.spent, log.latest(SessionEnded)
     where = place.find(settings, row.id)
     files = [str(path) for path in work.delivered(log, where)]
+    shown = published(row, log)
     if as_json:
         facts = {
             "session": replace(row, status=status_of(row)),
             "spent": spent,
             "files": files,
+            "published": shown,
             "workspace": str(where.workspace),
         }
         click.echo(canonical.encode(facts).decode())
@@ -209,6 +214,18 @@ def _show_summary(settings: Settings, row: SessionRow, log: Log, as_json: bool) 
     click.echo(f"workspace: {where.workspace}")
     for path in files:
         click.echo(f"file: {path}")
+    for address in shown:
+        click.echo(f"published: {address}")
+
+
+def published(row: SessionRow, log: Log) -> list[str]:
+    """Give the addresses at which ports of a session's machine are shown; they go with the process that holds it."""
+    from workhand.cli.wiring import lives
+
+    if not lives(row.owner):
+        return []
+    last = {event.port: event.address for event in log.since(SandboxOpened, Resumed) if isinstance(event, Published)}
+    return [address for address in last.values() if address]
 
 
 async def _written(settings: Settings, prefix: str, call: str) -> bytes:

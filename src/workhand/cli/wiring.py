@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from workhand.models.router import Router
     from workhand.models.wire.dialect import Server
     from workhand.sandbox.client import DaemonSandbox
+    from workhand.sandbox.doorway import Doorway
     from workhand.sandbox.spec import MachineSpec
     from workhand.store.sqlite import SqliteStore
 
@@ -324,11 +325,15 @@ async def open_toolbox(
         opened.append(await open_for(settings, isolation, around.fitted(spec)))
         return opened[-1]
 
+    def doorway() -> Doorway | None:
+        return opened[-1].doorway if opened else None
+
     folder = Folder(kept)
+    tell = partial(store.post, session)
     with held(place, session):
         async with (
             guarded(settings, policy.guard) as around,
-            errands.door(settings, around.keeper) as host,
+            errands.door(settings, around.keeper, doorway, tell) as host,
             indexing.door(settings, policy.guard, around.keeper) as packages,
         ):
             save = files.saver(settings, place)
@@ -337,7 +342,7 @@ async def open_toolbox(
             try:
                 folder.make()
                 async with (
-                    visitors(store, session, lambda: opened[-1].doorway if opened else None),
+                    visitors(store, session, doorway),
                     files.within_disk(settings, place, lambda reason: opened[-1].end(reason) if opened else None),
                 ):
                     yield toolbox

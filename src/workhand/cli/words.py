@@ -30,6 +30,7 @@ from workhand.core.events import (
     PlanChanged,
     PrefixBroken,
     PricesChanged,
+    Published,
     ResultsCompacted,
     Resumed,
     Rewound,
@@ -87,6 +88,7 @@ def line(event: Event) -> str:
             | ApprovalGiven()
             | TakenOver()
             | GivenBack()
+            | Published()
         ):
             return _machine_line(event)
         case FilesSaved(_, files, size, notes):
@@ -114,6 +116,8 @@ def _machine_line(event: Event) -> str:
             return f"{answer}{'' if by == 'user' else ' by policy'}: {short(subject)}"
         case GivenBack(seconds=seconds):
             return f"after {seconds:.0f} s"
+        case Published(port, address, what):
+            return f"{address} leads to {short(what)}" if address else f"port {port} is shown no longer"
     return ""
 
 

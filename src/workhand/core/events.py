@@ -284,6 +284,16 @@ class GivenBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """A port of the machine is shown to the person at an address, for as long as the machine is open."""
+
+    port: int
+    address: str  # empty: it is shown no longer
+    what: str = ""
+    kind: Literal["Published"] = "Published"
+
+
+@dataclass(frozen=True, slots=True)
 class FilesSaved:
     """A snapshot holds the workspace as it is here; nothing has run since the last event that could change it."""
 
@@ -427,6 +437,7 @@ Event: TypeAlias = (
     | GuardChanged
     | TakenOver
     | GivenBack
+    | Published
     | FilesSaved
     | FilesNotSaved
     | ToolStarted

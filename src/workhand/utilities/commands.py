@@ -22,6 +22,7 @@ COMMANDS = {
     "mcp": ("mcp", "use the tools, resources and prompts of MCP servers that the user has set up"),
     "render": ("render", "make a picture or a PDF of a document or a page: png or pdf"),
     "note": ("note", "keep findings with their sources, and progress, in ~/notes.md"),
+    "serve": ("serve", "show the user a folder or a server of this machine, at an address for their browser"),
     "ask-agent": ("ask_agent", "reserved: there are no child sessions yet"),
 }
 """The module and the line of each program."""
