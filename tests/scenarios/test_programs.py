@@ -68,3 +68,25 @@ def test_a_folder_and_a_server_are_shown_to_the_person_while_the_machine_is_open
     assert workhand("show", workhand.session(), "--json").lines[0]["published"] == []
     with pytest.raises(ConnectionRefusedError):
         fetched(addresses[1])
+
+
+def test_the_recogniser_of_the_settings_is_used_with_its_model(workhand: Workhand) -> None:
+    model = workhand.directory / "speech"
+    model.mkdir(mode=0o755)
+    (model / "words.txt").write_text("hello\n")
+    workhand.settings(f'[transcribe]\ncommand = "cat {{model}}/words.txt"\nmodel = "{model}"\n')
+    make = (
+        "python3 -c \"import wave; w = wave.open('a.wav', 'wb'); w.setparams((1, 2, 16000, 0, 'NONE', '')); w.close()\""
+    )
+    for ran in (
+        workhand("sandbox", "exec", "--", "sh", "-c", f"{make}; transcribe a.wav"),
+        workhand("run", "--model", workhand.script(PLAN, BEGIN, shell(f"{make}; transcribe a.wav"), DELIVER), "Listen"),
+    ):
+        assert ran.code == 0 and "hello" in ran.out + results(workhand)[2], ran.err
+
+
+def test_a_model_without_a_command_is_a_fault_of_the_settings(workhand: Workhand) -> None:
+    workhand.settings('[transcribe]\nmodel = "/nowhere"\n')
+    ran = workhand("sandbox", "exec", "--", "true")
+    sentence = "of [transcribe] in the settings needs a `command` with {model} in it; correct it."
+    assert (ran.code, ran.err) == (3, f"workhand: The model '/nowhere' {sentence}\n")

@@ -205,6 +205,7 @@ async def _exec(settings: Settings, guard: Guard, wanted: Wanted) -> int:
     from workhand.cli.wiring import image, new_id, open_for
     from workhand.sandbox.spec import MachineSpec
 
+    shown, environment = errands.brought(settings)
     stdin = b"" if sys.stdin.isatty() else await anyio.to_thread.run_sync(sys.stdin.buffer.read)
     with tempfile.TemporaryDirectory(prefix="workhand-") as fresh:
         where, owned = (wanted.workspace, False) if wanted.workspace else (Path(fresh), True)
@@ -215,7 +216,8 @@ async def _exec(settings: Settings, guard: Guard, wanted: Wanted) -> int:
             limits=settings.machine,
             cache=settings.cache,
             root=image(settings),
-            shown=errands.SHOWN,
+            shown=shown,
+            environment=environment,
             links=errands.LINKS,
         )
         async with (

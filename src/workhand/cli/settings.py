@@ -42,6 +42,10 @@ The file is ``$WORKHAND_CONFIG``, or ``~/.config/workhand/config.toml``:
     sdists = false                        # whether sources are offered, too, which are built in the machine
     cache_bytes_max = 4294967296          # of all that is kept
 
+    [transcribe]                          # what recognises speech in a machine: {file} is the sound, {model} the folder
+    command = "whisper-cli -m {model}/ggml-base.bin -f {file} -np -nt"
+    model = "~/models/whisper"
+
     [machine]                             # what a session's machine may use; see docs/sandbox.md
     memory_bytes = 2147483648
     disk_bytes = 10737418240
@@ -111,6 +115,14 @@ class Packaging:
 
 
 @dataclass(frozen=True, slots=True)
+class Transcribing:
+    """What recognises speech inside a machine: a command with ``{file}``, and ``{model}`` for a folder shown there."""
+
+    command: str = ""
+    model: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     model: str = ""
     home: Path = HOME
@@ -129,6 +141,7 @@ class Settings:
     e2b: Service = field(default_factory=Service)
     search: Searching = field(default_factory=Searching)
     packages: Packaging = field(default_factory=Packaging)
+    transcribe: Transcribing = field(default_factory=Transcribing)
     passphrase: str = field(default="", repr=False)  # of the secrets; of the environment only
     file: Path | None = None  # where settings were read from, if there is a file
 
@@ -205,7 +218,18 @@ def _validated(stated: dict[str, Any], file: Path) -> Settings:
             "nothing; set WORKHAND_PASSPHRASE instead."
         )
     sections = {each.name: type(each.default) for each in fields(Endpoints)}
-    for kind in (*sections.values(), Endpoints, Figures, Packaging, Rules, SandboxLimits, Searching, Service, Settings):
+    for kind in (
+        *sections.values(),
+        Endpoints,
+        Figures,
+        Packaging,
+        Rules,
+        SandboxLimits,
+        Searching,
+        Service,
+        Settings,
+        Transcribing,
+    ):
         with_config(ConfigDict(extra="forbid"))(kind)
     endpoints = {name: stated.pop(_written(name)) for name in sections if _written(name) in stated}
     routes = stated.get("routes")
@@ -242,6 +266,8 @@ def _known(place: tuple[str, ...]) -> list[str]:
             kind = Searching()
         case ("packages",):
             kind = Packaging()
+        case ("transcribe",):
+            kind = Transcribing()
         case ("figures", _):
             kind = Figures()
         case _:

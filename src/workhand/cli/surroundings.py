@@ -39,7 +39,8 @@ class Surroundings:
 
     def fitted(self, spec: MachineSpec) -> MachineSpec:
         """Give a machine this way out."""
-        return replace(spec, doors={**spec.doors, **self.doors}, trusted=self.trusted, environment=self.environment)
+        environment = {**spec.environment, **self.environment}
+        return replace(spec, doors={**spec.doors, **self.doors}, trusted=self.trusted, environment=environment)
 
     def heed(self, answers: tuple[Answer, ...]) -> None:
         if self.keeper is not None:

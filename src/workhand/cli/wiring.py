@@ -306,6 +306,7 @@ async def open_toolbox(
     isolation = policy.guard.isolation
     kept = place.kept(isolation)
     own = None if place.owned else place.workspace  # whose skills there may be
+    shown, environment = errands.brought(settings)
     opened: list[DaemonSandbox] = []
 
     async def machine() -> Sandbox:
@@ -317,7 +318,8 @@ async def open_toolbox(
             limits=settings.machine,
             cache=settings.cache,
             root=image(settings),
-            shown=errands.SHOWN | {each.inside: each.directory for each in skills.of(settings, own)},
+            shown={**shown, **{each.inside: each.directory for each in skills.of(settings, own)}},
+            environment=environment,
             links=errands.LINKS,
             doors={**host, **packages},
             hand_over=files.hand_over(settings, place),
