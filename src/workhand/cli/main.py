@@ -27,6 +27,7 @@ COMMANDS = {
     "secrets": "keys",
     "sessions": "look",
     "show": "look",
+    "open": "open",
     "restore": "look",
     "rewind": "keep",
     "fork": "keep",

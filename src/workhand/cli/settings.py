@@ -11,6 +11,8 @@ The file is ``$WORKHAND_CONFIG``, or ``~/.config/workhand/config.toml``:
     image = "small"                       # the system inside, from `workhand sandbox image`; without it: the host's
     snapshot_bytes_max = 1073741824       # of all that is kept of one workspace, so that it can go back; 0: nothing is
 
+    opener = "firefox"                    # what `workhand open` shows pictures and pages with; else $BROWSER, xdg-open
+
     [routes]                              # by purpose: a model, or one and those to fall back on
     act = ["anthropic:claude-opus-5-5", "openai:gpt-6.1-sol"]
     summarise = "anthropic:claude-haiku-5-5"
@@ -142,6 +144,7 @@ class Settings:
     search: Searching = field(default_factory=Searching)
     packages: Packaging = field(default_factory=Packaging)
     transcribe: Transcribing = field(default_factory=Transcribing)
+    opener: str = ""  # what `workhand open` shows pictures and pages with
     passphrase: str = field(default="", repr=False)  # of the secrets; of the environment only
     file: Path | None = None  # where settings were read from, if there is a file
 
@@ -172,6 +175,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         search=replace(stated.search, key=env.get("WORKHAND_SEARCH_KEY") or stated.search.key),
         packages=replace(stated.packages, index=stated.packages.index or env.get("PIP_INDEX_URL", "")),
         e2b=replace(stated.e2b, key=env.get("E2B_API_KEY") or stated.e2b.key),
+        opener=stated.opener or _opener(env),
         passphrase=env.get("WORKHAND_PASSPHRASE", ""),
     )
 
@@ -179,6 +183,12 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
 def _file(env: Mapping[str, str]) -> Path:
     base = Path(env.get("XDG_CONFIG_HOME") or "~/.config")
     return Path(env.get("WORKHAND_CONFIG") or base / "workhand" / "config.toml").expanduser()
+
+
+def _opener(env: Mapping[str, str]) -> str:
+    """Give the command that shows a file to a person who has stated none."""
+    named = env.get("BROWSER", "").split(os.pathsep)[0]
+    return named or ("xdg-open" if env.get("DISPLAY") or env.get("WAYLAND_DISPLAY") else "")
 
 
 def _default(chosen: Path, default: Path, base: str | None) -> Path:
