@@ -1,4 +1,4 @@
-"""What programs in a machine ask the host for, and the programs that Workhand brings into it."""
+"""What programs in a machine ask the host for."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-import workhand.utilities
 from workhand.cli.settings import Settings
 from workhand.core.events import Event, Published
 from workhand.errors import ConfigError, Denied
-from workhand.utilities.commands import COMMANDS, LIST
-from workhand.utilities.transcribe import COMMAND
 
 if TYPE_CHECKING:
     from workhand.guard.gatekeeper import Keeper
@@ -29,23 +25,7 @@ if TYPE_CHECKING:
 
 PROGRESS_MAX = 64  # that wait to be told
 ADDRESS_BYTES = 16  # of chance in an address
-MODEL = "/opt/speech"
 WHAT_CHARS_MAX = 200
-INSIDE = "/opt/workhand/utilities"
-SHOWN = {INSIDE: Path(workhand.utilities.__file__).parent}
-LINKS = {f"/opt/workhand/bin/{name}": f"{INSIDE}/launch.py" for name in (LIST, *COMMANDS)}
-
-
-def brought(settings: Settings) -> tuple[Mapping[str, Path], Mapping[str, str]]:
-    """Give the folders that machines are shown for the programs, and the environment that these find there."""
-    stated = settings.transcribe
-    if stated.model is None:
-        return SHOWN, {COMMAND: stated.command} if stated.command else {}
-    model = stated.model.expanduser()
-    if not stated.command or not model.is_dir():
-        missing = "needs a `command` with {model} in it" if not stated.command else "is not a folder"
-        raise ConfigError(f"The model {str(stated.model)!r} of [transcribe] in the settings {missing}; correct it.")
-    return SHOWN | {MODEL: model.absolute()}, {COMMAND: stated.command.replace("{model}", MODEL)}
 
 
 @asynccontextmanager

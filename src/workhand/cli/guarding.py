@@ -28,6 +28,13 @@ network_option = click.option(
     metavar="none|open|HOST,...",
     help="What the machine may reach, through a proxy that inspects it (default none).",
 )
+api_option = click.option(
+    "--api",
+    "apis",
+    metavar="NAME",
+    multiple=True,
+    help="An API of `workhand api`: its module, and its host beside those of --network; repeatable.",
+)
 approve_option = click.option(
     "--approve",
     metavar="FILE|deny|never-ask",
@@ -37,7 +44,7 @@ approve_option = click.option(
 
 def guard_options(command: F) -> F:
     """Add the options that say how a session is guarded."""
-    for option in (approve_option, network_option, isolation_option):
+    for option in (approve_option, api_option, network_option, isolation_option):
         command = option(command)
     return command
 
@@ -48,6 +55,7 @@ def guard_from(settings: Settings, options: dict[str, Any], known: Guard | None 
     Raises ``ConfigError`` for a value that cannot be used.
     """
     isolation, network, approve = (options.pop(name) for name in ("isolation", "network", "approve"))
+    apis: tuple[str, ...] = options.pop("apis", ())
     guard = known or guard_set(settings)
     if known is not None:
         guard = replace(guard, approvals=replace(guard.approvals, answers=remembered(settings).answers()))
@@ -55,6 +63,7 @@ def guard_from(settings: Settings, options: dict[str, Any], known: Guard | None 
         guard = replace(guard, isolation=isolation)
     if network is not None:
         guard = replace(guard, network=network_from(network))
+    guard = replace(guard, network=reaching(guard.network, settings, apis))
     return guard if approve is None else replace(guard, approvals=_asked(approve, guard.approvals, settings))
 
 
@@ -70,6 +79,21 @@ def network_from(text: str) -> Network:
     if text == "open":
         return Network("open")
     return Network("allow", hosts_from(text.split(",")))
+
+
+def reaching(network: Network, settings: Settings, apis: tuple[str, ...]) -> Network:
+    """Let a network reach the hosts of these APIs, too; one that reached nothing reaches nothing else."""
+    if not apis:
+        return network
+    from workhand.apis.registry import find
+    from workhand.cli.api import DIRECTORY
+
+    hosts = hosts_from(find(settings.home / DIRECTORY, name).host for name in apis)
+    return replace(
+        network,
+        mode="open" if network.mode == "open" else "allow",
+        hosts=tuple(dict.fromkeys((*network.hosts, *hosts))),
+    )
 
 
 def hosts_from(texts: Iterable[str]) -> tuple[str, ...]:

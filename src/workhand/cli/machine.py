@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 import click
 
-from workhand.cli.guarding import guard_set, isolation_option, network_from, network_option
+from workhand.cli.guarding import api_option, guard_set, isolation_option, network_from, network_option, reaching
 from workhand.cli.settings import Settings, load
 from workhand.core import canonical
 from workhand.errors import ConfigError, SandboxUnavailable
@@ -56,6 +56,7 @@ def probe_command(isolation: Isolation | None, as_json: bool) -> None:
 @sandbox_command.command("exec", context_settings={"ignore_unknown_options": True})
 @isolation_option
 @network_option
+@api_option
 @click.option(
     "--workspace",
     type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True),
@@ -64,7 +65,12 @@ def probe_command(isolation: Isolation | None, as_json: bool) -> None:
 @click.option("--timeout", "timeout_s", default=600.0, show_default=True, help="Seconds.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_command(
-    isolation: Isolation | None, network: str | None, workspace: Path | None, timeout_s: float, command: tuple[str, ...]
+    isolation: Isolation | None,
+    network: str | None,
+    apis: tuple[str, ...],
+    workspace: Path | None,
+    timeout_s: float,
+    command: tuple[str, ...],
 ) -> None:
     """Run COMMAND in a fresh machine; its input, its output and its exit code are passed through.
 
@@ -79,7 +85,7 @@ def exec_command(
     guard = replace(
         guard,
         isolation=isolation or guard.isolation,
-        network=guard.network if network is None else network_from(network),
+        network=reaching(guard.network if network is None else network_from(network), settings, apis),
         approvals=replace(guard.approvals, asked="never"),  # the person is here, and gave the command
     )
     wanted = Wanted(workspace, timeout_s, command)
@@ -200,12 +206,13 @@ async def _probe(settings: Settings, isolation: Isolation | None) -> Capabilitie
 
 
 async def _exec(settings: Settings, guard: Guard, wanted: Wanted) -> int:
-    from workhand.cli import errands, indexing
+    from workhand.cli import indexing
+    from workhand.cli.provisions import provisions
     from workhand.cli.surroundings import guarded
     from workhand.cli.wiring import image, new_id, open_for
     from workhand.sandbox.spec import MachineSpec
 
-    shown, environment = errands.brought(settings)
+    given = provisions(settings, guard, wanted.workspace)
     stdin = b"" if sys.stdin.isatty() else await anyio.to_thread.run_sync(sys.stdin.buffer.read)
     with tempfile.TemporaryDirectory(prefix="workhand-") as fresh:
         where, owned = (wanted.workspace, False) if wanted.workspace else (Path(fresh), True)
@@ -216,9 +223,7 @@ async def _exec(settings: Settings, guard: Guard, wanted: Wanted) -> int:
             limits=settings.machine,
             cache=settings.cache,
             root=image(settings),
-            shown=shown,
-            environment=environment,
-            links=errands.LINKS,
+            **given,
         )
         async with (
             guarded(settings, guard) as around,

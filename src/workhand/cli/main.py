@@ -38,6 +38,7 @@ COMMANDS = {
     "doctor": "doctor",
     "sandbox": "machine",
     "mcp": "mcp",
+    "api": "api",
     "skills": "skills",
     "demo": "demo",
     "gate": "gate",

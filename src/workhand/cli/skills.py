@@ -72,6 +72,11 @@ def of(settings: Settings, workspace: Path | None) -> tuple[Skill, ...]:
     return skills.found([*(workspace / place for place in PROJECT), *own] if workspace else own)
 
 
+def shown(settings: Settings, workspace: Path | None) -> dict[str, Path]:
+    """Give the directories of skills by where a machine shows them."""
+    return {each.inside: each.directory for each in of(settings, workspace)}
+
+
 def told(settings: Settings, workspace: Path | None) -> str:
     """Give what the model is told of skills and of the workspace's instructions, behind its system prompt."""
     file = workspace / INSTRUCTIONS if workspace else None

@@ -297,16 +297,16 @@ async def open_toolbox(
     settings: Settings, store: SqliteStore, session: str, place: Place, log: Log
 ) -> AsyncIterator[SandboxToolbox]:
     """Give a session's tools over a machine that is opened when it is needed, and that people can enter."""
-    from workhand.cli import errands, files, indexing, reaching, skills
+    from workhand.cli import errands, files, indexing, reaching
     from workhand.cli.attach import visitors
+    from workhand.cli.provisions import provisions
     from workhand.cli.surroundings import guarded
     from workhand.sandbox.spec import MachineSpec
 
     policy = routing.in_force(log, log.policy)
     isolation = policy.guard.isolation
     kept = place.kept(isolation)
-    own = None if place.owned else place.workspace  # whose skills there may be
-    shown, environment = errands.brought(settings)
+    given = provisions(settings, policy.guard, None if place.owned else place.workspace)
     opened: list[DaemonSandbox] = []
 
     async def machine() -> Sandbox:
@@ -318,9 +318,7 @@ async def open_toolbox(
             limits=settings.machine,
             cache=settings.cache,
             root=image(settings),
-            shown={**shown, **{each.inside: each.directory for each in skills.of(settings, own)}},
-            environment=environment,
-            links=errands.LINKS,
+            **given,
             doors={**host, **packages},
             hand_over=files.hand_over(settings, place),
         )

@@ -145,7 +145,7 @@ def cancel_command(session: str) -> None:
 
 async def _run(settings: Settings, task: Task) -> int:
     from workhand.cli import wiring
-    from workhand.cli.skills import told
+    from workhand.cli.provisions import told
     from workhand.cli.view import open_view
 
     name = _lasting(task.model or settings.model)
@@ -162,7 +162,7 @@ async def _run(settings: Settings, task: Task) -> int:
         policy = await wiring.new_policy(
             settings, name, model, seed=session, limits=task.limits, steps_given=task.steps_given
         )
-        prompt = policy.system_prompt + told(settings, task.workspace)
+        prompt = policy.system_prompt + told(settings, task.guard, task.workspace)
         policy = replace(policy, guard=task.guard, system_prompt=prompt)
         place = places.make(settings, session, workspace=task.workspace)
         files = tuple(Attachment(f"attachments/{filename}", len(content)) for filename, content in contents)
