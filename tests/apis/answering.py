@@ -63,17 +63,15 @@ class Answering:
     def sample(self, stated: Mapping[str, Any], depth: int = 0) -> Any:
         """Give a value of a schema: its example, or the plainest there is."""
         schema = self._resolved(stated)
-        for key in ("example", "default", "const"):
-            if schema.get(key) is not None:
-                return schema[key]
-        for key in ("enum", "examples"):
-            if isinstance(schema.get(key), list) and schema[key]:
-                return schema[key][0]
+        stated = [schema.get("const"), *schema.get("enum", ())[:1], schema.get("default"), schema.get("example")]
+        for said in stated:
+            if isinstance(said, (str, int, float)):  # examples of objects may lack what their schema needs
+                return said
         for key in ("oneOf", "anyOf"):
             if key in schema:
                 return self.sample(schema[key][0], depth + 1)
         if "allOf" in schema:
-            parts = [self.sample(each, depth) for each in schema["allOf"]]
+            parts = [self.sample(each, depth) for each in (*schema["allOf"], _without_parts(schema))]
             return {key: value for part in parts if isinstance(part, dict) for key, value in part.items()} or parts[0]
         return self._plain(schema, depth)
 
@@ -95,6 +93,10 @@ class Answering:
                 found = found[part.replace("~1", "/").replace("~0", "~")]
             stated = found
         return stated
+
+
+def _without_parts(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {key: value for key, value in schema.items() if key != "allOf"}
 
 
 @contextmanager

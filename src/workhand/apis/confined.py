@@ -18,7 +18,7 @@ MEMORY_BYTES_MAX = 2 << 30
 FILE_BYTES_MAX = 64 << 20
 CPU_S = 240
 TIMEOUT_S = 300.0
-SAID_CHARS_MAX = 64_000
+SAID_CHARS_MAX = 1_000_000
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
 

@@ -1,4 +1,4 @@
-"""An API as a module of this machine: ``connect()`` gives the client that its operations take.
+"""An API as a module of this machine: ``connect()`` gives the client that its operations take, ``raw`` calls one.
 
 This file stands in every generated module as its ``__init__.py``.  It holds no key: the environment has a placeholder,
 which becomes the key on the way to the API's host and nowhere else.
@@ -44,6 +44,11 @@ def connect(**options: Any) -> Any:
         arguments = options.get("httpx_args", {})
         options["httpx_args"] = {**arguments, "params": {**arguments.get("params", {}), name: key}}
     return client(base_url=stated["base_url"], **options)
+
+
+def raw(operation: Any, client: Any, **parameters: Any) -> Any:
+    """Give the answer to an operation as it came, whatever its description says of it: an ``httpx.Response``."""
+    return client.get_httpx_client().request(**operation._get_kwargs(**parameters))
 
 
 def _key(stated: dict[str, Any]) -> str:

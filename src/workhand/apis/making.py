@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -11,17 +12,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from workhand.apis import checking, entry, plain
+from workhand.apis import checking, entry, plain, standins
 from workhand.apis import description as described
 from workhand.apis.confined import run
 from workhand.apis.libraries import INSTALL, readable
-from workhand.apis.operations import Operation, operations
+from workhand.apis.operations import PATH_CHARS_MAX, Operation, operations
 from workhand.apis.registry import FILE, INDEX, Api
 from workhand.errors import ConfigError
 
 DESCRIPTION = "openapi.json"
 DESCRIPTION_BYTES_MAX = 24 << 20
-LEFT_OUT_MAX = 20
+WARNING = re.compile(r"WARNING parsing ([A-Z]+ \S+) within .*?(Endpoint will not be generated)?\.?")
+SKIPPED_MAX = 200
 LIST_CHARS_MAX = 200_000
 GENERATOR = "openapi_python_client"
 SETTINGS = "post_hooks: []\n"  # it would start programs otherwise
@@ -41,11 +43,13 @@ print(answer.status_code, answer.parsed or answer.content)
 
 - Every operation is a module with `sync` (the parsed answer or None), `sync_detailed` (with status, headers and
   content), `asyncio` and `asyncio_detailed`. Parameters go by name; those with `=` may be left out.
+- Where an answer is not as described they raise; `raw(operation, client, name=value)` from
+  `apis.{name}` gives the `httpx.Response` as it came.
 - Bodies and answers are classes of `apis.{name}.models`, with `from_dict` and `to_dict`.
 - {authenticates}
 - The whole description is {inside}/{description}: look there for what an operation takes and gives.
 
-## Operations
+{lacking}## Operations
 
 A line is MODULE(PARAMETERS) METHOD PATH: summary.
 
@@ -62,6 +66,14 @@ class Given:
     secret: str = ""
     user: str = ""
     scheme: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """What the generator could make nothing of: whole operations, or bodies and answers of some."""
+
+    whole: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,27 +111,28 @@ def read(text: bytes, given: Given, directory: Path) -> Described:
     return Described(api, content)
 
 
-def make(read: Described, target: Path) -> tuple[Api, str]:
+def make(read: Described, target: Path) -> tuple[Api, Skipped]:
     """Generate the module and put it in place; give what the generator left out, too.  Raises ``ConfigError``."""
     with tempfile.TemporaryDirectory(prefix="workhand-api-") as fresh:
         directory = Path(fresh)
-        said = _generate(read.content, directory)
+        skipped = _generate(read.content, directory)
         module = directory / "module"
         checking.check(module)
+        standins.add(module)
         offered = operations(module)
         if not offered:
-            raise ConfigError(f"The description has no operation that can be generated: {said[:400]!r}; give another.")
+            raise ConfigError("The description has no operation that can be generated; give another.")
         api = replace(read.api, operations=len(offered))
         shutil.copyfile(str(entry.__file__), module / "__init__.py")
         (module / DESCRIPTION).write_bytes(read.content)
-        (module / INDEX).write_text(index(api, offered), encoding="utf-8")
+        (module / INDEX).write_text(index(api, offered, skipped), encoding="utf-8")
         (module / FILE).write_text(json.dumps(api.stated(), indent=1), encoding="utf-8")
         readable(module)
         _place(module, target)
-    return api, said
+    return api, skipped
 
 
-def index(api: Api, offered: tuple[Operation, ...]) -> str:
+def index(api: Api, offered: tuple[Operation, ...], skipped: Skipped) -> str:
     """Write what the model reads of an API before it uses it."""
     first = min(offered, key=lambda each: (each.method != "GET", len(each.parameters)))
     head = USAGE.format(
@@ -128,6 +141,7 @@ def index(api: Api, offered: tuple[Operation, ...]) -> str:
         arguments=", ".join(["client=client", *_needed(first)]),
         description=DESCRIPTION,
         authenticates=_authenticates(api),
+        lacking=_lacking(skipped),
     )
     lines: list[str] = []
     size = 0
@@ -144,6 +158,19 @@ def _needed(operation: Operation) -> list[str]:
     return [f"{each.partition(':')[0]}=..." for each in operation.parameters if not each.endswith("=")]
 
 
+def _lacking(skipped: Skipped) -> str:
+    """Say how what has no module is called none the less."""
+    said = []
+    if skipped.whole:
+        how = 'call them with `client.get_httpx_client().request("METHOD", "/path", content=b"...")`'
+        said.append(f"- These have no module; {how}: {', '.join(skipped.whole)}.")
+    if skipped.parts:
+        said.append(
+            f"- Of these a body or an answer is not known; see `content` and `status_code`: {', '.join(skipped.parts)}."
+        )
+    return "\n".join([*said, "", ""]) if said else ""
+
+
 def _authenticates(api: Api) -> str:
     if not api.secret:
         return "No key is needed: `connect()` sends none."
@@ -153,15 +180,17 @@ def _authenticates(api: Api) -> str:
     )
 
 
-def _generate(content: bytes, directory: Path) -> str:
-    """Run the generator; give what it could not do, in a few lines."""
+def _generate(content: bytes, directory: Path) -> Skipped:
+    """Run the generator; give what it could not do."""
     source, settings = directory / DESCRIPTION, directory / "settings.yml"
     source.write_bytes(content)
     settings.write_text(SETTINGS, encoding="utf-8")
     options = ["--meta", "none", "--output-path", str(directory / "module"), "--config", str(settings)]
     said = run(["-m", GENERATOR, "generate", "--path", str(source), *options], directory)
-    warned = [line for line in said.splitlines() if line.startswith("WARNING")]
-    return "\n".join(described.line(line, 160) for line in warned[:LEFT_OUT_MAX])
+    warned = [found for each in said.splitlines() if (found := WARNING.fullmatch(each))]
+    whole = dict.fromkeys(described.line(found[1], PATH_CHARS_MAX) for found in warned if found[2])
+    parts = dict.fromkeys(described.line(found[1], PATH_CHARS_MAX) for found in warned if not found[2])
+    return Skipped(tuple(whole)[:SKIPPED_MAX], tuple(each for each in parts if each not in whole)[:SKIPPED_MAX])
 
 
 def _place(module: Path, target: Path) -> None:

@@ -11,7 +11,7 @@ import click
 from workhand.apis import registry
 from workhand.apis.registry import Api
 from workhand.cli.settings import Settings, load
-from workhand.cli.words import clean
+from workhand.cli.words import clean, short
 from workhand.core import canonical
 from workhand.core.policy import Guard
 from workhand.errors import ConfigError
@@ -23,6 +23,7 @@ DIRECTORY = "apis"  # below the home
 LIBRARIES = ".libraries"
 TEXT_BYTES_MAX = 16 << 20
 FETCH_S = 60.0
+SHOWN_CHARS = 400
 
 
 @click.group("api")
@@ -69,10 +70,13 @@ def add_command(name: str, source: str, secret: str, base_url: str, scheme: str,
         described = read(text, given, Path(fresh))
     _check(settings, described.api)
     gathered(directory / LIBRARIES)
-    api, left_out = make(described, directory / name)
+    api, skipped = make(described, directory / name)
     click.echo(clean(f"{name} is added: {api.operations} operations at {api.base_url}, {_signed(api)}."))
-    if left_out:
-        click.echo(clean(f"The generator said:\n{left_out}"), err=True)
+    if skipped.whole:
+        click.echo(clean(f"Without a module: {short(', '.join(skipped.whole), SHOWN_CHARS)}."), err=True)
+    if skipped.parts:
+        said = f"A body or an answer is of a form that is not read: {short(', '.join(skipped.parts), SHOWN_CHARS)}."
+        click.echo(clean(said), err=True)
     click.echo(f'`workhand run "..." --api {name}` has a session use it, as `apis.{name}`.')
 
 
