@@ -63,8 +63,8 @@ class Answering:
     def sample(self, stated: Mapping[str, Any], depth: int = 0) -> Any:
         """Give a value of a schema: its example, or the plainest there is."""
         schema = self._resolved(stated)
-        stated = [schema.get("const"), *schema.get("enum", ())[:1], schema.get("default"), schema.get("example")]
-        for said in stated:
+        values = [schema.get("const"), *schema.get("enum", ())[:1], schema.get("default"), schema.get("example")]
+        for said in values:
             if isinstance(said, (str, int, float)):  # examples of objects may lack what their schema needs
                 return said
         for key in ("oneOf", "anyOf"):

@@ -24,7 +24,7 @@ def main(name: str) -> dict[str, Any]:
     found = [each.name for each in pkgutil.walk_packages(api.__path__, f"apis.{name}.")]
     modules = [importlib.import_module(each) for each in found]
     client = api.connect()
-    calls = {}
+    calls: dict[str, list[Any]] = {}
     for module in modules:
         if hasattr(module, "sync_detailed") and len(calls) < CALLS_MAX:
             given = arguments(module)
@@ -40,7 +40,7 @@ def main(name: str) -> dict[str, Any]:
 def arguments(module: Any) -> dict[str, Any] | None:
     """Give a value for each parameter that is needed, or nothing where one is no plain value."""
     hints = typing.get_type_hints(module.sync_detailed, vars(module))
-    given = {}
+    given: dict[str, Any] = {}
     for name, parameter in inspect.signature(module.sync_detailed).parameters.items():
         if name == "client" or (parameter.default is not inspect.Parameter.empty and name != "body"):
             continue

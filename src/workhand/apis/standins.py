@@ -29,8 +29,8 @@ def add(root: Path) -> None:
         for target, names in _imported(file):
             if target.parent == root / "models" and not target.exists():
                 lacking.setdefault(target, set()).update(names)
-    for target, names in lacking.items():
-        target.write_text(HEAD + "".join(MODEL.format(name=name) for name in sorted(names)), encoding="utf-8")
+    for target, known in lacking.items():
+        target.write_text(HEAD + "".join(MODEL.format(name=name) for name in sorted(known)), encoding="utf-8")
 
 
 def _imported(file: Path) -> Iterator[tuple[Path, list[str]]]:

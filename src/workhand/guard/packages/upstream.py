@@ -1,8 +1,9 @@
 """The one index that is asked for what is not here, and where its pages may send us.
 
 Only one is asked: of two, whoever can put a name into either decides what is installed.  A page may point to the
-index itself, or by HTTPS to a host at public addresses, one of those looked at being connected to.  The person's
-own network is thus out of its reach, unless the index is there itself, and a password in the address of the index goes to the index alone.
+index itself, or by HTTPS to a host at public addresses, one of those looked at being connected to.  The person's own
+network is thus out of its reach, unless the index is there itself, and a password in the address of the index goes to
+the index alone.
 """
 
 from __future__ import annotations
@@ -89,9 +90,11 @@ class Index:
 
         timeout = httpx2.Timeout(SILENCE_S, connect=CONNECT_S)
         try:
-            async with httpx2.AsyncClient(timeout=timeout, follow_redirects=False) as client:
-                async with aclosing(await self._arrived(client, url)) as answer:
-                    yield answer
+            async with (
+                httpx2.AsyncClient(timeout=timeout, follow_redirects=False) as client,
+                aclosing(await self._arrived(client, url)) as answer,
+            ):
+                yield answer
         except httpx2.HTTPError as error:
             raise IndexFailed(f"the index cannot be reached ({type(error).__name__})") from error
 
