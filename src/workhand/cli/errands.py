@@ -84,9 +84,8 @@ async def publish(
 
     operation, port, what = request.get("op"), request.get("port", 0), str(request.get("what", ""))[:WHAT_CHARS_MAX]
     if operation == "open" and isinstance(port, int):
-        known = port in publishing.shown
-        shown = await publishing.open(port, what)
-        if not known:
+        shown, new = await publishing.open(port, what)
+        if new:
             await record(Published(port, shown.address, what))
     elif operation == "close" and isinstance(port, int):
         publishing.close(port)

@@ -20,9 +20,11 @@ from anyio.abc import ByteStream, SocketStream, TaskGroup, UNIXSocketStream
 
 from workhand.errors import ConfigError
 from workhand.sandbox.doorway import Doorway
-from workhand.sandbox.spec import HOST_PORT, NETWORK_PORT
+from workhand.sandbox.spec import HOST_PORT, NETWORK_PORT, PACKAGES_PORT
 
 PORTS_MAX = 16  # of one machine
+OPENINGS_MAX = 200  # of one machine, each of which the log has
+DOORS = (NETWORK_PORT, HOST_PORT, PACKAGES_PORT)
 CONNECTIONS_MAX = 48  # at once; a machine has no more than 128 of all kinds
 HEAD_BYTES_MAX = 1 << 16
 HEAD_S = 30.0
@@ -52,22 +54,37 @@ class Publishing:
         self.draw = draw
         self.shown: dict[int, Shown] = {}
         self.room = anyio.CapacityLimiter(CONNECTIONS_MAX)
+        self.opening = anyio.Lock()  # or programs that ask at once would get more than one may
+        self.openings = 0
 
-    async def open(self, port: int, what: str) -> Shown:
-        """Show a port; one that is shown already stays where it is.  Raises ``ConfigError``."""
-        if port in self.shown:
-            return self.shown[port]
-        if not 0 < port < 1 << 16 or port in (NETWORK_PORT, HOST_PORT):
+    async def open(self, port: int, what: str) -> tuple[Shown, bool]:
+        """Show a port, and say whether that is new: one that is shown stays where it is.  Raises ``ConfigError``."""
+        async with self.opening:
+            known = self.shown.get(port)
+            return (known, False) if known else (await self._opened(port, what), True)
+
+    async def _opened(self, port: int, what: str) -> Shown:
+        if not 0 < port < 1 << 16 or port in DOORS:
             raise ConfigError(f"Port {port!r} cannot be published; choose another from 1024 to 65535.")
         if len(self.shown) >= PORTS_MAX:
             raise ConfigError(f"{PORTS_MAX} ports are published already; stop one of them.")
+        if self.openings >= OPENINGS_MAX:
+            raise ConfigError(f"Ports were published {OPENINGS_MAX} times already; use one that is published still.")
         listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
+        self.openings += 1
         host = f"{self.draw()}.localhost:{listener.extra(anyio.abc.SocketAttribute.local_port)}"
         self.shown[port] = shown = Shown(port, f"http://{host}/", what, anyio.CancelScope())
 
         async def receive(client: SocketStream) -> None:
-            async with client, self.room:
-                await self.lead(client, host.encode(), port)
+            async with client:
+                try:
+                    self.room.acquire_on_behalf_of_nowait(client)
+                except anyio.WouldBlock:
+                    return  # Those that wait would take descriptors without end, and with the last the session ends.
+                try:
+                    await self.lead(client, host.encode(), port)
+                finally:
+                    self.room.release_on_behalf_of(client)
 
         async def serve() -> None:
             with shown.serving:
