@@ -82,6 +82,16 @@ def test_a_page_is_read_in_a_browser_and_a_folder_is_searched(workhand: Workhand
     assert (workhand.home / "browser" / "profile").is_dir()
 
 
+@pytest.mark.usefixtures("require_browser")
+def test_drawing_a_page_asks_the_network_for_nothing(workhand: Workhand) -> None:
+    draw = shell("echo '<h1>Bolts</h1>' > a.html; render a.html a.png")
+    model = workhand.script(PLAN, BEGIN, draw, DELIVER)
+    ran = workhand("run", "--model", model, "--network", "host.internal:9", "Draw")
+    assert ran.code == 0, ran.out
+    assert "a.png" in results(workhand)[2]
+    assert "HostContacted" not in [line["event"]["kind"] for line in workhand.events(workhand.session())]
+
+
 @pytest.mark.parametrize(
     "isolation", ["namespace", *(pytest.param(each, marks=pytest.mark.machines) for each in ("kernel", "vm"))]
 )
