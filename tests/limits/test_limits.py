@@ -18,7 +18,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "workhand"
 MODULES = tuple(sorted(PACKAGE.rglob("*.py")))
-SCRIPTS = tuple(path for folder in ("tests", "bench", "scripts") for path in sorted((ROOT / folder).rglob("*.py")))
+SCRIPTS = tuple(
+    path for folder in ("tests", "bench", "examples", "scripts") for path in sorted((ROOT / folder).rglob("*.py"))
+)
 
 FILE_LINES_MAX = 600
 CLASS_LINES_MAX = 300
