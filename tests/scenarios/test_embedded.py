@@ -11,12 +11,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
+from bench.valid_calls import walk
 from tests.cli.command import Ran, Workhand, command
 from workhand.models.local_files import pull
+from workhand.tools.specs import specs
 
 TASK = "Write hello to hello.txt"
+WALKED_CALLS = 60  # each of the five functions of the largest family is then once the only one
 
 
 pytestmark = pytest.mark.machines  # not whole machines, but whole minutes
@@ -35,6 +39,14 @@ def workhand(tmp_path: Path) -> Iterator[Workhand]:
     here.environment["WORKHAND_CACHE"] = str(cache)
     yield here
     here.unmount()
+
+
+@pytest.mark.usefixtures("workhand")
+def test_every_family_of_functions_is_walked_through_with_valid_calls_alone() -> None:
+    walked = anyio.run(walk, WALKED_CALLS, 1)
+    assert {outcome for _, outcome in walked} == {"valid"}
+    assert {tool for tool, _ in walked} == {spec.name for spec in specs()}
+    assert walked.total() == WALKED_CALLS
 
 
 def answers(ran: Ran) -> list[dict[str, Any]]:
