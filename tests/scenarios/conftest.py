@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from tests.cli.command import Workhand
+from tests.scenarios.auditing import faults_of
 from workhand.browser.chromium import PROGRAMS
 from workhand.core.ports import Capabilities
 from workhand.sandbox.probe import probe
@@ -18,10 +19,11 @@ from workhand.sandbox.probe import probe
 
 @pytest.fixture
 def workhand(tmp_path: Path) -> Iterator[Workhand]:
-    """The command in an empty home."""
+    """The command in an empty home; afterwards every request of every session in it is audited."""
     command = Workhand(tmp_path)
     yield command
     command.unmount()
+    assert faults_of(command.home) == []
 
 
 @pytest.fixture(scope="session")

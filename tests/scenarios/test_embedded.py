@@ -16,6 +16,7 @@ import pytest
 
 from bench.valid_calls import walk
 from tests.cli.command import Ran, Workhand, command
+from tests.scenarios.auditing import faults_of
 from workhand.models.local_files import pull
 from workhand.tools.specs import specs
 
@@ -39,6 +40,7 @@ def workhand(tmp_path: Path) -> Iterator[Workhand]:
     here.environment["WORKHAND_CACHE"] = str(cache)
     yield here
     here.unmount()
+    assert faults_of(here.home) == []
 
 
 @pytest.mark.usefixtures("workhand")

@@ -18,6 +18,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from tests.cli.command import BEGIN, DELIVER, PLAN, Ran, Workhand, shell
+from tests.scenarios.auditing import faults_of
 from workhand.testing.model import Say
 from workhand.testing.script_server import ScriptServer, serving
 from workhand.testing.server_script import Fault
@@ -99,6 +100,7 @@ def begun(directory: Path, provider: Provider, *, obeys: bool) -> Iterator[Calla
     def ended() -> Session:
         ran = running.ended()
         assert ran.code == 0, ran.err
+        assert faults_of(workhand.home) == []
         (session,) = (workhand.home / "sessions").iterdir()
         files = {path.name: path.read_text() for path in (session / "workspace").glob("*.txt")}
         spent = workhand("show", session.name, "--json").lines[0]["spent"]
