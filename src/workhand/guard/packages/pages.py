@@ -120,10 +120,15 @@ def _offered(stated: Mapping[str, Any], page: str) -> Offered | None:
         filename=str(stated["filename"]),
         sha256=digest,
         url=urljoin(page, str(stated["url"])),
-        requires_python=str(stated.get("requires-python") or "")[:REQUIRES_CHARS_MAX],
+        requires_python=_plain(str(stated.get("requires-python") or ""))[:REQUIRES_CHARS_MAX],
         metadata_sha256=metadata if DIGEST.fullmatch(metadata) else "",
         yanked=stated.get("yanked", False) is not False,
     )
+
+
+def _plain(text: str) -> str:
+    """Take out what cannot be written everywhere, such as half of a character."""
+    return "".join(char for char in text if " " <= char <= "~")
 
 
 # -- written anew --------------------------------------------------------------------------

@@ -96,7 +96,8 @@ class Packages:
                 case _:
                     raise Failed(404, "there is no such page")
         except Failed as failed:
-            await _send(side, failed.status, f"workhand: {failed}.\n".encode(), reason=str(failed))
+            said = b"" if request.method == b"HEAD" else f"workhand: {failed}.\n".encode()
+            await _send(side, failed.status, said, reason=str(failed))
 
     # -- pages ---------------------------------------------------------------------------
 

@@ -1,9 +1,9 @@
 """The one index that is asked for what is not here, and where its pages may send us.
 
 Only one is asked: of two, whoever can put a name into either decides what is installed.  A page may point to the
-index itself, or by HTTPS to a host at public addresses, one of those looked at being connected to.  The person's own
-network is thus out of its reach, unless the index is there itself, and a password in the address of the index goes to
-the index alone.
+index itself, or by HTTPS to a host at public addresses, one of those looked at being connected to.  The person's
+own network is thus out of its reach, unless the index is there itself, and a password in the address of the index goes
+to the index alone.  An index of files gives files below its own folder only, and follows no link out of it.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class Index:
 
     url: str
     resolve: Resolve = resolve
+    silence_s: float = SILENCE_S
 
     async def page(self, project: str) -> Page | None:
         """Give the page of a project; nothing if the index does not know it.  Raises ``IndexFailed``."""
@@ -69,7 +70,7 @@ class Index:
     async def fetch(self, url: str, part: Path, bytes_max: int) -> None:
         """Write what is at an address into a file.  Raises ``IndexFailed``."""
         if self._is_local:
-            return await anyio.to_thread.run_sync(_copy, url, part, bytes_max)
+            return await anyio.to_thread.run_sync(_copy, url, _root(self.url), part, bytes_max)
         written = 0
         async with self._asked(url) as answer, await anyio.open_file(part, "wb") as file:
             _check(answer)
@@ -88,7 +89,7 @@ class Index:
         """Ask, and go where the answer sends us, each step judged like the first."""
         import httpx2
 
-        timeout = httpx2.Timeout(SILENCE_S, connect=CONNECT_S)
+        timeout = httpx2.Timeout(self.silence_s, connect=CONNECT_S)
         try:
             async with (
                 httpx2.AsyncClient(timeout=timeout, follow_redirects=False) as client,
@@ -104,7 +105,10 @@ class Index:
             if answer.status_code not in MOVED:
                 return answer
             await answer.aclose()
-            url = urljoin(url, answer.headers.get("location", ""))
+            try:
+                url = urljoin(url, answer.headers.get("location", ""))
+            except ValueError as error:
+                raise IndexFailed("the index points to what is no address") from error
         raise IndexFailed(f"the index sent us on more than {REDIRECTS_MAX} times")
 
     async def _request(self, client: httpx2.AsyncClient, url: str) -> httpx2.Request:
@@ -170,17 +174,27 @@ def _local_page(url: str) -> Page | None:
     return Page(url, content, HTML_TYPE)
 
 
-def _copy(url: str, part: Path, bytes_max: int) -> None:
+def _root(url: str) -> Path:
+    """Give the folder that holds an index of files: mirrors have their files beside ``simple``, or below it."""
+    folder = _path(url).resolve()
+    return folder.parent if folder.name == "simple" else folder
+
+
+def _copy(url: str, root: Path, part: Path, bytes_max: int) -> None:
     if not url.startswith("file:"):
         raise IndexFailed("an index of files points to what is no file")
     try:
-        with _path(url).open("rb") as source, part.open("wb") as target:
+        path = _path(url).resolve(strict=True)
+        if not path.is_relative_to(root) or not path.is_file():
+            raise IndexFailed("an index of files points to what is no file of its own")
+        with path.open("rb") as source, part.open("wb") as target:
             for chunk in iter(lambda: source.read(1 << 20), b""):
                 target.write(chunk)
                 if target.tell() > bytes_max:
                     raise IndexFailed(f"the file is longer than {bytes_max >> 20:,} MB")
-    except OSError as error:
-        raise IndexFailed(f"a file of the index cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a zero byte is no part of a path
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise IndexFailed(f"a file of the index cannot be read: {reason}") from error
 
 
 def _path(url: str) -> Path:

@@ -4,7 +4,8 @@
     projects/NAME/FILENAME.json       which content a file has, and what its page said of it
 
 Several processes may read and write here at once: everything is made beside its place and put there whole.  When
-there is too much, what was used longest ago goes first.
+there is too much, what was used longest ago goes first, but nothing of the person's own: without it, an index would be
+asked for its project.
 """
 
 from __future__ import annotations
@@ -113,10 +114,14 @@ class Wheels:
                 if not path.name.startswith(".") and path != newest:
                     there.append((path.stat().st_mtime, path.stat().st_size, path))
         there.sort(reverse=True)
-        size = newest.stat().st_size
+        size, gone = newest.stat().st_size, []
         for number, (_, each, path) in enumerate(there, 1):
             size += each
             if size > self.bytes_max or number >= FILES_MAX:
+                gone.append(path)
+        own = {each.offered.sha256 for each in self.kept() if each.own} if gone else set()
+        for path in gone:
+            if path.name not in own:
                 path.unlink(missing_ok=True)
 
 
