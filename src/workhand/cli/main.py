@@ -40,6 +40,7 @@ COMMANDS = {
     "mcp": "mcp",
     "api": "api",
     "skills": "skills",
+    "packages": "packages",
     "demo": "demo",
     "gate": "gate",
     "lab": "lab",

@@ -84,8 +84,19 @@ def test_a_broken_record_is_none(tmp_path: Path, content: str) -> None:
     assert wheels.kept() == ()
 
 
-def test_everything_can_be_removed(tmp_path: Path) -> None:
+def test_what_is_kept_can_be_removed_all_but_ones_own(tmp_path: Path) -> None:
     wheels = Wheels(tmp_path / "wheels")
-    assert wheels.clear() == 0
+    assert wheels.clear() == ()
     keep(wheels, A)
-    assert (wheels.clear(), wheels.kept()) == (10, ())
+    keep(wheels, B, own=True)
+    assert [each.project for each in wheels.clear()] == ["a"]
+    assert names(wheels) == ["b"]
+    assert [each.project for each in wheels.clear("b")] == ["b"]
+    assert list((tmp_path / "wheels" / "files").iterdir()) == []
+
+
+def test_a_content_that_another_name_has_stays(tmp_path: Path) -> None:
+    wheels = Wheels(tmp_path)
+    wheels.record("other", keep(wheels, A))
+    wheels.clear("a")
+    assert (names(wheels), wheels.path(sha256(A)) is not None) == (["other"], True)

@@ -24,7 +24,7 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 WHEEL_PARTS = (5, 6)  # name, version, perhaps a build, and what it runs on
 SOURCES = (".tar.gz", ".zip")
 FILES_MAX = 50_000
-REQUIRES_CHARS_MAX = 200
+PLAIN_CHARS_MAX = 200
 
 
 class Unreadable(ValueError):
@@ -59,6 +59,11 @@ def project_of(filename: str, *, sdists: bool = True) -> str:
     ending = next((each for each in SOURCES if filename.endswith(each)), "")
     name, _, version = filename.removesuffix(ending).rpartition("-")
     return normal(name) if ending and sdists and version[:1].isdigit() else ""
+
+
+def plain(text: str) -> str:
+    """Shorten what is said, and take out what cannot be written everywhere, such as half of a character."""
+    return "".join(char for char in text if " " <= char <= "~")[:PLAIN_CHARS_MAX]
 
 
 def read(content: bytes, content_type: str, url: str, project: str, *, sdists: bool) -> tuple[Offered, ...]:
@@ -120,15 +125,10 @@ def _offered(stated: Mapping[str, Any], page: str) -> Offered | None:
         filename=str(stated["filename"]),
         sha256=digest,
         url=urljoin(page, str(stated["url"])),
-        requires_python=_plain(str(stated.get("requires-python") or ""))[:REQUIRES_CHARS_MAX],
+        requires_python=plain(str(stated.get("requires-python") or "")),
         metadata_sha256=metadata if DIGEST.fullmatch(metadata) else "",
         yanked=stated.get("yanked", False) is not False,
     )
-
-
-def _plain(text: str) -> str:
-    """Take out what cannot be written everywhere, such as half of a character."""
-    return "".join(char for char in text if " " <= char <= "~")
 
 
 # -- written anew --------------------------------------------------------------------------

@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -87,11 +86,17 @@ class Wheels:
         part.write_text(json.dumps({**asdict(replace(offered, url="")), "own": own}))
         part.replace(place)
 
-    def clear(self) -> int:
-        """Remove everything; give how many bytes it was."""
-        freed = sum(each.size_bytes for each in self.kept())
-        shutil.rmtree(self.directory, ignore_errors=True)
-        return freed
+    def clear(self, project: str = "") -> tuple[Kept, ...]:
+        """Remove what is kept of a project; without one, all that is not the person's own.  Give what went."""
+        gone = tuple(each for each in self.kept(project or "*") if project or not each.own)
+        for each in gone:
+            (self.directory / "projects" / each.project / f"{each.offered.filename}.json").unlink(missing_ok=True)
+        stay = {name for each in self.kept() for name in (each.offered.sha256, each.offered.metadata_sha256)}
+        names = {name for each in gone for name in (each.offered.sha256, each.offered.metadata_sha256)}
+        for path in self.directory.glob("files/*"):
+            if path.name not in stay and (path.name in names or not project):
+                path.unlink(missing_ok=True)
+        return gone
 
     def _read(self, file: Path) -> Kept | None:
         """Read a record; what has lost its content is none, and goes."""
