@@ -68,3 +68,17 @@ def test_a_rule_refuses_a_package_by_its_name(workhand: Workhand) -> None:
     assert "hello from a wheel" not in said(events)
     refused = {(each["host"], each["rule"]) for each in events if each.get("verdict") == "refused"}
     assert refused == {("packages:greeting", "no-greeting")}
+
+
+def test_a_package_of_ones_own_is_installed_without_a_network_and_instead_of_one_in_the_index(
+    workhand: Workhand,
+) -> None:
+    publish(workhand.directory / "mine", "greeting")
+    publish(workhand.directory, "greeting", digest="0" * 64)
+    workhand.settings(f'cache = "{workhand.directory}/cache"\n')
+    added = workhand("packages", "add", str(workhand.directory / "mine" / "greeting-1.0-py3-none-any.whl"))
+    assert added.code == 0, added.err
+    for network in ("none", "open"):
+        events = go(workhand, network)
+        assert "hello from a wheel" in said(events), said(events)
+        assert {each["host"] for each in events if each["kind"] == "HostContacted"} == {"packages:greeting"}
