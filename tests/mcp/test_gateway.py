@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from workhand.mcp.config import Local
 from workhand.mcp.connection import FAILURES_MAX, Host, Limits
 from workhand.mcp.content import Argument, Blob, Prompt, Resource, Result, Text, Tool
 from workhand.mcp.gateway import Gateway, Progress, gateway
+from workhand.mcp.running import Running, on_this_computer
 
 pytestmark = pytest.mark.anyio
 
@@ -229,11 +231,12 @@ async def test_a_message_past_the_limit_ends_the_server_and_not_the_gateway(real
 async def test_a_program_is_started_inside_something_else_with_its_variables_and_none_of_our_keys(
     real: Local, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def spawn(server: Local) -> Local:
-        return replace(server, command="/usr/bin/env", arguments=("INSIDE=yes", server.command, *server.arguments))
+    def start(server: Local) -> AbstractAsyncContextManager[Running]:
+        arguments = ("INSIDE=yes", server.command, *server.arguments)
+        return on_this_computer(replace(server, command="/usr/bin/env", arguments=arguments))
 
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sesame")
-    async with gateway((real,), replace(HOST, spawn=spawn)) as door:
+    async with gateway((real,), replace(HOST, start=start)) as door:
         variables = [await call(door, "variable", name=name) for name in ("INSIDE", "KEY", "ANTHROPIC_API_KEY")]
     assert [each.parts for each in variables] == [(Text("yes"),), (Text("sesame-street"),), (Text("unset"),)]
 

@@ -23,6 +23,7 @@ from anyio.abc import TaskGroup
 from workhand.errors import ConfigError, ServerFailed, WorkhandError
 from workhand.mcp.config import Filled, Local, Server, filled
 from workhand.mcp.program import Trace, spoken
+from workhand.mcp.running import Start, on_this_computer
 from workhand.mcp.web import OAuth, reached
 
 if TYPE_CHECKING:
@@ -49,17 +50,12 @@ class Limits:
     result_bytes_max: int = 16_000_000
 
 
-def as_it_is(server: Local) -> Local:
-    """Start a local server as it is stated."""
-    return server
-
-
 @dataclass(frozen=True, slots=True)
 class Host:
     """What servers are given of this computer."""
 
     values: Mapping[str, str] = field(default_factory=dict, repr=False)  # for placeholders
-    spawn: Callable[[Local], Local] = as_it_is  # gives the program to start instead, such as one in a sandbox
+    start: Start = on_this_computer  # how a local server is started, such as in a machine of its own
     oauth: OAuth | None = None
     limits: Limits = field(default_factory=Limits)
 
@@ -226,8 +222,8 @@ class Connection:
         bytes_max = self._host.limits.message_bytes_max
         match life.filled.server:
             case Local() as server:
-                program = self._host.spawn(server)
-                return spoken(program, life.trace, ended=life.ended.set, message_bytes_max=bytes_max)
+                start = self._host.start
+                return spoken(start, server, life.trace, ended=life.ended.set, message_bytes_max=bytes_max)
             case server:
                 return reached(server, self._host.oauth, message_bytes_max=bytes_max)
 

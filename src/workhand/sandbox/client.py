@@ -27,11 +27,13 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, cast
 
 import anyio
+from anyio.abc import SocketStream
 
 from workhand.core.ports import Capabilities, Delta, Executed, FileStatus, Watch
 from workhand.errors import SandboxLost, SandboxUnavailable
 from workhand.sandbox.doorway import Doorway
 from workhand.sandbox.meter import Meter
+from workhand.sandbox.piped import Piped
 from workhand.sandbox.spec import Door
 
 LENGTHS = struct.Struct(">II")
@@ -199,6 +201,11 @@ class DaemonSandbox:
         return self._wire.transport.get_pid()
 
     @property
+    def exit_code(self) -> int | None:
+        """What the process on the host ended with; below zero by a signal."""
+        return self._wire.transport.get_returncode()
+
+    @property
     def doorway(self) -> Doorway:
         """Where connections go in and out; terminals are opened here."""
         return self._wire.doorway
@@ -269,6 +276,23 @@ class DaemonSandbox:
         content = text.encode(errors="surrogateescape")
         await self._ask({"op": "shell_input", "shell": shell}, content, answer_s=GRACE_S)
 
+    async def start(self, argv: tuple[str, ...], *, environment: Mapping[str, str], directory: str = "") -> Piped:
+        """Start a program whose pipes stay open; its directory is where commands run unless one is given."""
+        if not argv:
+            raise OSError(errno.EINVAL, "There is no program to run", "")
+        opened = [self.doorway.enter() for _ in range(3)]
+        sockets = [theirs for _, theirs in opened]
+        try:
+            request: dict[str, Any] = {"op": "start", "argv": argv, "environment": dict(environment)}
+            request |= {"directory": directory, "tunnels": [number for number, _ in opened]}
+            header, _ = await self._ask(request, answer_s=GRACE_S)
+        except BaseException:
+            for each in sockets:
+                each.close()
+            raise
+        streams = [await SocketStream.from_socket(each) for each in sockets]
+        return Piped(self._ask, _whole(header, "pid"), *streams)
+
     async def read(self, path: str, *, offset: int = 0, bytes_max: int) -> bytes:
         request = {"op": "read", "path": path, "offset": offset, "bytes_max": min(bytes_max, PAYLOAD_BYTES_MAX)}
         _, content = await self._ask(request, answer_s=FILE_S)
@@ -301,7 +325,7 @@ class DaemonSandbox:
             await self._resources.aclose()
 
     async def _ask(
-        self, request: dict[str, Any], payload: bytes = b"", *, answer_s: float, watch: Watch | None = None
+        self, request: dict[str, Any], payload: bytes = b"", *, answer_s: float | None, watch: Watch | None = None
     ) -> tuple[dict[str, Any], bytes]:
         if self._wire.reason is not None:
             raise self._wire.lost()

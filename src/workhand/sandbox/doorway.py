@@ -49,10 +49,15 @@ class Doorway:
 
     def open_terminal(self, rows: int, columns: int) -> tuple[int, socket.socket]:
         """Open a terminal inside: its number, and a socket that is its keyboard and its screen."""
+        number, theirs = self.enter()
+        self.resize(number, rows, columns, event="terminal")
+        return number, theirs
+
+    def enter(self) -> tuple[int, socket.socket]:
+        """Begin this end of a tunnel, to something that the inside is about to be asked for, and give the other."""
         self._opened -= 1
         ours, theirs = socket.socketpair()
         self._tunnels.enter(self._opened, SocketEnd(ours))
-        self.resize(self._opened, rows, columns, event="terminal")
         return self._opened, theirs
 
     def resize(self, terminal: int, rows: int, columns: int, *, event: str = "size") -> None:

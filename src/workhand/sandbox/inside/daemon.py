@@ -16,6 +16,7 @@ import time
 
 from .command import Command
 from .files import describe, digest_file, read_file, write_file
+from .program import Program
 from .shell import Shell
 from .streams import CHUNK_BYTES, NEVER, refuse
 from .terminal import TerminalEnd
@@ -76,6 +77,7 @@ class Daemon:
         self.received = bytearray()
         self.jobs: dict[int, Any] = {}  # commands, shells and terminals, by the pid they wait for
         self.shells: dict[str, Shell] = {}
+        self.programs: dict[int, Program] = {}  # by pid, whose end somebody may still ask about
         self.work: collections.deque[Iterator[None]] = collections.deque()  # long file work, done in steps
         self.tunnels = Tunnels(self._post, self.watch)
         self.open = True
@@ -232,6 +234,24 @@ class Daemon:
         except OSError:  # There is no bash, or no process may be added.
             return self._post(number, "reset", 0, b"")
         self.jobs[end.pid] = self.tunnels.enter(number, end)
+
+    def do_start(self, request: Header, payload: bytes) -> None:
+        program = Program(self, request)
+        self.jobs[program.pid] = self.programs[program.pid] = program
+        self.send({"id": request["id"], "pid": program.pid})
+
+    def do_wait(self, request: Header, payload: bytes) -> None:
+        self._program(request).wait(request["id"])
+
+    def do_signal(self, request: Header, payload: bytes) -> None:
+        self._program(request).kill(request["number"])
+        self.send({"id": request["id"]})
+
+    def _program(self, request: Header) -> Program:
+        program = self.programs.get(request["pid"])
+        if program is None:
+            raise refuse(errno.ESRCH)
+        return program
 
     def do_read(self, request: Header, payload: bytes) -> None:
         self.send({"id": request["id"]}, read_file(request["path"], request["offset"], request["bytes_max"]))
