@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 READY_S = 15.0
 HOME = "/home/agent"
+LENT = "lent-"  # what is so called is somebody's who is not the session's user
 KEPT = ".workhand"  # where in the workspace a folder of the host's is shown
 INNER_ID = "1000"
 PACKAGE_PARENT = "/opt/workhand"
@@ -174,7 +175,8 @@ def check_place(place: Path) -> None:
 def sources(spec: MachineSpec, workspace: Path, kept: Path | None) -> dict[str, Path | None]:
     """Name the directories of the host that a machine shows."""
     further = {f"shown-{at}": real_directory(source) for at, source in enumerate(spec.shown.values())}
-    return {"workspace": workspace, "kept": kept, "root": spec.root, **further}
+    lent = {f"{LENT}{at}": each.path.resolve(strict=True) for at, each in enumerate(spec.lent)}
+    return {"workspace": workspace, "kept": kept, "root": spec.root, **further, **lent}
 
 
 def shown(
@@ -182,18 +184,32 @@ def shown(
 ) -> tuple[dict[str, str], tuple[Mount, ...]]:
     """Say where bubblewrap finds directories of the host, and what the launcher must mount for that.
 
-    Of those that root owns, only the workspace may have to look like the session's own.
+    Of those that root owns, only the workspace may have to look like the session's own; what is lent always has to.
     """
     found = {name: source for name, source in sources.items() if source is not None}
     if os.geteuid() != 0:
         return {name: str(source) for name, source in found.items()}, ()
-    mounts = []
+    mounts: list[Mount] = []
+    places: dict[str, str] = {}
     for name, source in found.items():
-        target = state / name
+        target = make_target(state, name, source)
+        own = name.startswith(LENT) or (identity.mapped and name == "workspace")
+        owner = source.stat()
+        owners = (owner.st_uid, owner.st_gid, identity.uid) if own and owner.st_uid != identity.uid else None
+        mounts.append((str(source), str(target), owners))
+        places[name] = str(target)
+    return places, tuple(mounts)
+
+
+def make_target(state: Path, name: str, source: Path) -> Path:
+    """Make what a directory or a file is mounted on; the session's user walks there, whatever our umask."""
+    target = state / (name if source.is_dir() else f"{name}-file")
+    if source.is_dir():
         target.mkdir(exist_ok=True)
-        target.chmod(0o755)  # The session's user walks here, whatever our umask.
-        mounts.append((str(source), str(target), identity.uid if identity.mapped and name == "workspace" else None))
-    return {name: str(state / name) for name in found}, tuple(mounts)
+    else:
+        target.touch()
+    target.chmod(0o755)
+    return target
 
 
 def find_python(uid: int, root: Path | None = None) -> str:
@@ -278,6 +294,8 @@ def further(places: Mapping[str, str], spec: MachineSpec, *, at: str = "") -> li
         found += ["--ro-bind", places[f"shown-{number}"], f"{at}{place}"]
     for place, target in spec.links.items():
         found += ["--symlink", target, f"{at}{place}"]
+    for number, lent in enumerate(spec.lent):
+        found += ["--bind" if lent.writable else "--ro-bind", places[f"{LENT}{number}"], f"{at}{lent.path}"]
     return found
 
 

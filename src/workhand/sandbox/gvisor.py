@@ -34,6 +34,7 @@ from workhand.sandbox.bubblewrap import (
     ETC_FROM_HOST,
     HOME,
     KEPT,
+    LENT,
     PACKAGE_PARENT,
     PATH,
     RUN_BYTES,
@@ -296,6 +297,8 @@ def working(places: Mapping[str, str], spec: MachineSpec) -> Iterator[Mount]:
         yield bind(places["kept"], f"{HOME}/{KEPT}")
     for at, place in enumerate(spec.shown):
         yield bind(places[f"shown-{at}"], place)
+    for at, lent in enumerate(spec.lent):
+        yield bind(places[f"{LENT}{at}"], str(lent.path), "rw" if lent.writable else "ro")
 
 
 def tmpfs(place: str, size_bytes: int, mode: str) -> Mount:

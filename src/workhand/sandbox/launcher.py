@@ -7,8 +7,8 @@ so nothing mounted here is ever seen, or left, outside.
 
 Root's sandboxes need the mounts for two reasons.  The session's user usually may
 not walk the paths to the workspace and to what is kept beside it, and a directory that
-belongs to root must look like the session's own inside while everything in it stays
-root's outside: an idmapped mount, for which the kernel wants a user namespace that
+belongs to root, or to whoever lends it, must look like the session's own inside while everything
+in it stays its owner's outside: an idmapped mount, for which the kernel wants a user namespace that
 holds the mapping.
 """
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
-    Mount: TypeAlias = tuple[str, str, int | None]
+    Owners: TypeAlias = tuple[int, int, int]  # a user and a group on the disk, and the user that they become
+    Mount: TypeAlias = tuple[str, str, Owners | None]
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
@@ -41,15 +42,19 @@ def command(
 ) -> list[str]:
     """Put the launcher in front of a command if there is anything for it to do.
 
-    Each of ``mounts`` is a directory, where it is to be seen, and the user its owner becomes.  ``filtered`` is
+    Each of ``mounts`` is a directory or a file, where it is to be seen, and whom its owner becomes.  ``filtered`` is
     a file with a filter of system calls, for what is launched and all that it starts.
     """
     if not joins and not mounts and filtered is None:
         return argv
-    shown = [part for source, target, uid in mounts for part in (source, target, UNMAPPED if uid is None else str(uid))]
+    shown = [part for source, target, owners in mounts for part in (source, target, _written(owners))]
     counts = [str(len(joins)), str(len(mounts))]
     before = [str(filtered or UNMAPPED), *counts]
     return [sys.executable, "-I", "-S", "-B", __file__, *before, *map(str, joins), *shown, *argv]
+
+
+def _written(owners: Owners | None) -> str:
+    return UNMAPPED if owners is None else ":".join(map(str, owners))
 
 
 def main() -> None:
@@ -63,8 +68,8 @@ def main() -> None:
         call("enter a mount namespace", "unshare", CLONE_NEWNS)
         call("make mounts private", "mount", None, b"/", None, MS_REC | MS_PRIVATE, None)
     for at in range(0, len(shown), 3):
-        source, target, uid = shown[at : at + 3]
-        show(source, target, None if uid == UNMAPPED else int(uid))
+        source, target, owners = shown[at : at + 3]
+        show(source, target, None if owners == UNMAPPED else [int(each) for each in owners.split(":")])
     if filtered != UNMAPPED:
         filter_calls(filtered)
     os.execv(argv[0], argv)
@@ -84,25 +89,25 @@ def filter_calls(path: str) -> None:
     call("filter system calls", "prctl", PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(program), 0, 0)
 
 
-def show(source: str, target: str, uid: int | None) -> None:
-    """Mount a directory at another place; with a uid, root's files look like its own."""
+def show(source: str, target: str, owners: list[int] | None) -> None:
+    """Mount a directory or a file at another place; with owners, what is one's looks like the other's own."""
     flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE
     tree = call(f"open {source!r}", "syscall", SYS_OPEN_TREE, AT_FDCWD, source.encode(), flags)
-    if uid is not None:
-        map_owner(tree, uid)
+    if owners is not None:
+        map_owner(tree, *owners)
     ends = (tree, b"", AT_FDCWD, target.encode())
     call(f"mount {source!r}", "syscall", SYS_MOVE_MOUNT, *ends, MOVE_MOUNT_F_EMPTY_PATH)
 
 
-def map_owner(tree: int, uid: int) -> None:
-    namespace = user_namespace(uid)
+def map_owner(tree: int, owner: int, group: int, uid: int) -> None:
+    namespace = user_namespace(uid, owner, group)
     attributes = b"".join(value.to_bytes(8, sys.byteorder) for value in (MOUNT_ATTR_IDMAP, 0, 0, namespace))
     flags = AT_EMPTY_PATH | AT_RECURSIVE
-    call("map the owner of the workspace", "syscall", SYS_MOUNT_SETATTR, tree, b"", flags, attributes, len(attributes))
+    call("map the owner of a directory", "syscall", SYS_MOUNT_SETATTR, tree, b"", flags, attributes, len(attributes))
 
 
-def user_namespace(uid: int) -> int:
-    """Open a user namespace in which root is this uid: a child makes it, and lives until it is open."""
+def user_namespace(uid: int, owner: int = 0, group: int = 0) -> int:
+    """Open a user namespace in which the owner, or root, is this uid: a child makes it, and lives until it is open."""
     made, tell = os.pipe()
     wait, held = os.pipe()
     child = os.fork()
@@ -116,9 +121,9 @@ def user_namespace(uid: int) -> int:
     try:
         if not os.read(made, 1):
             raise SystemExit(1)  # The child has said why.
-        for name in ("uid_map", "gid_map"):
+        for name, inner in (("uid_map", owner), ("gid_map", group)):
             with open(f"/proc/{child}/{name}", "w") as mapping:
-                mapping.write(f"0 {uid} 1")
+                mapping.write(f"{inner} {uid} 1")
         return os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     finally:
         os.kill(child, SIGKILL)

@@ -24,6 +24,7 @@ from workhand.sandbox.unsafe import open_unsafe
 from workhand.sandbox.vm.qemu import open_vm
 
 Kind: TypeAlias = Literal["bubblewrap", "docker", "e2b", "gvisor", "qemu", "unsafe"]
+LENDING: tuple[Kind, ...] = ("bubblewrap", "gvisor", "unsafe")
 DEFAULT_LIMITS = SandboxLimits()
 
 SWITCHES = (  # a kernel setting, the value with which user namespaces are off, the value that helps
@@ -40,6 +41,8 @@ async def open_sandbox(kind: Kind, spec: MachineSpec, service: Service | None = 
 
     ``service`` is where a machine that is not on this host is asked for.  Raises ``SandboxUnavailable`` with a remedy.
     """
+    if spec.lent and kind not in LENDING:
+        raise SandboxUnavailable(f"A {kind!r} machine can be lent no directories of the host; use one of {LENDING!r}.")
     match kind:
         case "bubblewrap":
             try:
@@ -94,7 +97,7 @@ def explain(words: str, *, system: Path = Path("/proc/sys"), container: bool | N
     if "Unknown option" in words:
         return f"{words}: bubblewrap 0.8 or later is needed; install a newer one."
     if "map the owner" in words:
-        return f"{words.rstrip('.')}: its file system cannot map owners; `chown` the workspace to an ordinary user."
+        return f"{words.rstrip('.')}: its file system cannot map owners; `chown` what is shown to an ordinary user."
     if "proc" in words and "mount" in words.lower():
         options = f"--security-opt systempaths=unconfined {CONTAINER_OPTIONS}"
         return f"{words}: a container hides /proc; start it with `{options}`."

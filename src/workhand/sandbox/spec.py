@@ -31,6 +31,14 @@ TRUSTED_VARIABLES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """A directory or a file of the host, shown at its own path as its owner sees it."""
+
+    path: Path
+    writable: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineSpec:
     """One machine of one session over a workspace directory that exists.
@@ -39,7 +47,8 @@ class MachineSpec:
     session's own user, which ``hand_over`` does.  ``kept`` is a directory that the machine shows read-only as
     ``.workhand`` in the workspace.  ``shown`` are directories that it shows read-only, too, by
     their path inside, below ``/opt`` or ``/mnt``; others must be able to read what is in them.  ``links``
-    are symbolic links to make there.  ``root`` is the root directory of an image; without one
+    are symbolic links to make there.  ``lent`` is what the host shows at its own path, and not every kind of machine
+    can.  ``root`` is the root directory of an image; without one
     the machine has the host's ``/usr``.  ``cache`` is where kernels for virtual machines are kept.
     ``trusted`` is a PEM bundle of the authorities that programs inside trust.
     """
@@ -55,6 +64,7 @@ class MachineSpec:
     trusted: bytes = b""
     shown: Mapping[str, Path] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
+    lent: tuple[Lent, ...] = ()
     doors: Mapping[int, Door] = field(default_factory=dict)  # by port
     hand_over: Callable[[Path, int], None] = give
 
