@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from tests.mcp.conftest import REAL_SERVER
 from tests.mcp.test_web import free_port, listens
+from tests.sandbox.conftest import require
 from workhand.cli.mcp import mcp_command
 from workhand.cli.mcp_sign_in import SealedTokens, sign_in
 from workhand.cli.settings import Settings
@@ -23,14 +24,17 @@ KEY = "sesame-street"
 
 
 def test_a_server_is_added_listed_tested_and_removed(tmp_path: Path) -> None:
+    require("bubblewrap")
     program = (sys.executable, str(REAL_SERVER))
     assert mcp(tmp_path, "add", "real", "--env", "KEY=${KEY}", "--", *program).exit_code == 0
     added = json.loads((tmp_path / "home" / "mcp.json").read_text())
     assert added == {"mcpServers": {"real": {"command": program[0], "args": [program[1]], "env": {"KEY": "${KEY}"}}}}
     listed = mcp(tmp_path, "ls", "--json").stdout
-    assert json.loads(listed) == {"name": "real", "runs": sys.executable}
+    inside = "in a machine of its own; network none"
+    assert json.loads(listed) == {"name": "real", "runs": sys.executable, "where": inside}
     tested = json.loads(mcp(tmp_path, "test", "real", "--json").stdout)
     assert (tested["version"], tested["prompts"], "add" in tested["tools"]) == ("real 1.2", ["review"], True)
+    assert tested["where"] == inside
     assert mcp(tmp_path, "remove", "real").stdout == "real is removed.\n"
     assert mcp(tmp_path, "ls").stdout == ""
 
@@ -39,7 +43,27 @@ def test_a_server_on_the_web_is_added_and_its_headers_are_shown_nowhere(tmp_path
     mcp(tmp_path, "add", "web", "--url", f"https://h/?key={KEY}", "--header", f"Authorization: Bearer {KEY}")
     added = json.loads((tmp_path / "home" / "mcp.json").read_text())["mcpServers"]["web"]
     assert added == {"type": "http", "url": f"https://h/?key={KEY}", "headers": {"Authorization": f"Bearer {KEY}"}}
-    assert mcp(tmp_path, "ls").stdout == f"{'web':<20} https://h/\n"
+    assert mcp(tmp_path, "ls").stdout == f"{'web':<20} https://h/ (elsewhere)\n"
+
+
+def test_what_a_servers_machine_is_given_is_written_down_and_listed(tmp_path: Path) -> None:
+    given = ("--network", "example.com", "--network", "*.example.org", "--read", "/data", "--write", "/data/out")
+    mcp(tmp_path, "add", "given", *given, "--", "program")
+    mcp(tmp_path, "add", "open", "--network", "open", "--", "program")
+    mcp(tmp_path, "add", "here", "--no-sandbox", "--", "program")
+    added = json.loads((tmp_path / "home" / "mcp.json").read_text())["mcpServers"]
+    boxes = {name: server["sandbox"] for name, server in added.items()}
+    assert boxes == {
+        "given": {"network": ["example.com", "*.example.org"], "files": ["/data"], "write": ["/data/out"]},
+        "open": {"network": "open"},
+        "here": False,
+    }
+    where = "in a machine of its own; network example.com,*.example.org; reads /data; writes /data/out"
+    assert mcp(tmp_path, "ls").stdout.splitlines() == [
+        f"{'given':<20} program ({where})",
+        f"{'open':<20} program (in a machine of its own; network open)",
+        f"{'here':<20} program (on this computer, as you)",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +73,9 @@ def test_a_server_on_the_web_is_added_and_its_headers_are_shown_nowhere(tmp_path
         (["add", "x", "--url", "https://h/", "--", "program"], click.UsageError, "Give either a program"),
         (["add", "x", "--env", "KEY", "--", "program"], ConfigError, "write NAME=VALUE"),
         (["add", "x", "--url", "https://h/", "--header", ": x"], ConfigError, "write NAME:VALUE"),
+        (["add", "x", "--no-sandbox", "--read", "/", "--", "program"], click.UsageError, "there is no machine to give"),
+        (["add", "x", "--url", "https://h/", "--network", "open"], click.UsageError, "has no machine here"),
+        (["add", "x", "--network", "http://h/", "--", "program"], ConfigError, "give hosts such as example.com"),
         (["remove", "x"], ConfigError, "has no server 'x'"),
     ],
 )

@@ -21,7 +21,7 @@ import pytest
 from tests.mcp.test_gateway import alive, failure, holds
 from tests.mcp.test_web import at, free_port, listens
 from workhand.errors import ServerFailed
-from workhand.mcp.config import Local
+from workhand.mcp.config import Box, Local
 from workhand.mcp.connection import Host
 from workhand.mcp.content import Blob, Link, Result, Text
 from workhand.mcp.gateway import Gateway, Progress, gateway
@@ -72,24 +72,26 @@ def work(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def opened(work: Path) -> AsyncIterator[Gateway]:
-    async with gateway(tuple(stated(name, work) for name in TOOLS), Host()) as door:
+async def opened(work: Path, host: Host) -> AsyncIterator[Gateway]:
+    async with gateway(tuple(stated(name, work) for name in TOOLS), host) as door:
         yield door
 
 
 def stated(name: str, work: Path) -> Local:
+    box = Box("host.internal:9" if name == "fetch" else "none", write=(str(work),))
     if name in NODE:
         program = INSTALLED / "node_modules/@modelcontextprotocol" / f"server-{name}" / "dist/index.js"
         allowed = (str(work),) if name == "filesystem" else ()
-        return Local(name, "node", (str(program), *allowed), {"MEMORY_FILE_PATH": str(work / "memory.json")})
+        variables = {"MEMORY_FILE_PATH": str(work / "memory.json")}
+        return Local(name, "node", (str(program), *allowed), variables, box=box)
     options = {"git": ("--repository", str(work)), "sqlite": ("--db-path", str(work / "data.db"))}.get(name, ())
     version = "older" if name == "sqlite" else "python"
-    return Local(name, str(INSTALLED / version / "bin" / f"mcp-server-{name}"), options)
+    return Local(name, str(INSTALLED / version / "bin" / f"mcp-server-{name}"), options, box=box)
 
 
 @pytest.mark.parametrize("name", TOOLS)
-async def test_its_tools_resources_and_prompts_are_listed(name: str, work: Path) -> None:
-    async with opened(work) as door:
+async def test_its_tools_resources_and_prompts_are_listed(name: str, work: Path, host: Host) -> None:
+    async with opened(work, host) as door:
         tools = {tool.name: tool for tool in await door.tools(name)}
         await door.resources(name)
         await door.prompts(name)
@@ -100,22 +102,22 @@ async def test_its_tools_resources_and_prompts_are_listed(name: str, work: Path)
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_brings_its_result(name: str, work: Path) -> None:
+async def test_a_call_brings_its_result(name: str, work: Path, host: Host) -> None:
     tool, arguments, expected = CALLS[name]
-    async with opened(work) as door:
+    async with opened(work, host) as door:
         result = await door.call(name, tool, filled_in(arguments, work), timeout_s=CALL_S)
     assert result.ok and expected in words(result)
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_kill_is_got_over_and_twenty_callers_are_served(name: str, work: Path) -> None:
+async def test_a_kill_is_got_over_and_twenty_callers_are_served(name: str, work: Path, host: Host) -> None:
     tool, arguments, _ = CALLS[name]
     results: list[Result] = []
 
     async def one() -> None:
         results.append(await door.call(name, tool, filled_in(arguments, work), timeout_s=CALL_S))
 
-    async with opened(work) as door:
+    async with opened(work, host) as door:
         await one()
         (pid,) = [state.pid for state in door.servers() if state.pid is not None]
         os.kill(pid, signal.SIGKILL)
@@ -128,8 +130,8 @@ async def test_a_kill_is_got_over_and_twenty_callers_are_served(name: str, work:
 
 
 @pytest.mark.parametrize("name", ["everything", "filesystem", "git", "time", "sqlite"])
-async def test_a_wrong_call_is_a_result_that_says_so_or_one_error(name: str, work: Path) -> None:
-    async with opened(work) as door:
+async def test_a_wrong_call_is_a_result_that_says_so_or_one_error(name: str, work: Path, host: Host) -> None:
+    async with opened(work, host) as door:
         try:
             result = await door.call(name, TOOLS[name], {}, timeout_s=CALL_S)
         except ServerFailed as error:
@@ -139,10 +141,10 @@ async def test_a_wrong_call_is_a_result_that_says_so_or_one_error(name: str, wor
         assert await door.tools(name)
 
 
-async def test_progress_cancellation_and_a_kill_in_the_middle_of_a_call(work: Path) -> None:
+async def test_progress_cancellation_and_a_kill_in_the_middle_of_a_call(work: Path, host: Host) -> None:
     seen: list[Progress] = []
     long = "trigger-long-running-operation"
-    async with opened(work) as door:
+    async with opened(work, host) as door:
         await door.call("everything", long, {"duration": 0.4, "steps": 4}, timeout_s=CALL_S, progress=seen.append)
         said = await failure(door.call("everything", long, {"duration": 600, "steps": 2}, timeout_s=0.3))
         assert "did not answer" in said
@@ -163,8 +165,8 @@ async def test_progress_cancellation_and_a_kill_in_the_middle_of_a_call(work: Pa
     assert "its exit code was -9" in killed
 
 
-async def test_pictures_links_structures_resources_and_prompts(work: Path) -> None:
-    async with opened(work) as door:
+async def test_pictures_links_structures_resources_and_prompts(work: Path, host: Host) -> None:
+    async with opened(work, host) as door:
         pictured = await door.call("everything", "get-tiny-image", {}, timeout_s=CALL_S)
         linked = await door.call("everything", "get-resource-links", {"count": 2}, timeout_s=CALL_S)
         weather = await door.call("everything", "get-structured-content", {"location": "Chicago"}, timeout_s=CALL_S)
@@ -207,8 +209,8 @@ async def everything(port: int) -> AsyncIterator[None]:
         process.wait()
 
 
-async def test_a_fetch_from_loopback_is_refused_in_words(work: Path) -> None:
-    async with opened(work) as door:
+async def test_a_fetch_from_loopback_is_refused_in_words(work: Path, host: Host) -> None:
+    async with opened(work, host) as door:
         result = await door.call("fetch", "fetch", {"url": "http://127.0.0.1:9/"}, timeout_s=CALL_S)
     assert not result.ok and words(result)
 

@@ -31,7 +31,9 @@ async def test_what_is_lent_is_its_owners_to_read_and_only_where_it_may_be_to_wr
     (tmp_path / "file").write_text("one file\n")
     (tmp_path / "beside").write_text("not lent\n")
     lent = (Lent(read), Lent(written, writable=True), Lent(tmp_path / "file"))
-    script = f"cat {read}/private {tmp_path}/file; echo new > {written}/made; echo x > {read}/made; cat {tmp_path}/beside"
+    script = (
+        f"cat {read}/private {tmp_path}/file; echo new > {written}/made; echo x > {read}/made; cat {tmp_path}/beside"
+    )
     spec = MachineSpec(session=str(tmp_path), workspace=workspace, owned=True, lent=lent)
     async with await open_sandbox(kind, spec) as sandbox:
         went = await sandbox.execute(("sh", "-c", script), timeout_s=30, output_bytes_max=1_000)

@@ -15,6 +15,8 @@ from workhand.core.events import Event, Published
 from workhand.errors import ConfigError, Denied
 
 if TYPE_CHECKING:
+    from workhand.cli.surroundings import Surroundings
+    from workhand.core.policy import Guard
     from workhand.guard.gatekeeper import Keeper
     from workhand.mcp.gateway import Progress, Watch
     from workhand.mcp.service import Answer
@@ -31,7 +33,8 @@ WHAT_CHARS_MAX = 200
 @asynccontextmanager
 async def door(
     settings: Settings,
-    keeper: Keeper | None,
+    guard: Guard,
+    around: Surroundings,
     doorway: Callable[[], Doorway | None],
     tell: Callable[[Event], Awaitable[None]],
 ) -> AsyncIterator[Mapping[int, Door]]:
@@ -40,16 +43,17 @@ async def door(
     from workhand.sandbox.spec import HOST_PORT
     from workhand.tools.errands import Errands
 
-    async with servers(settings, keeper) as mcp, anyio.create_task_group() as group:
+    async with servers(settings, guard, around) as mcp, anyio.create_task_group() as group:
         publishing = Publishing(group, doorway, partial(secrets.token_hex, ADDRESS_BYTES))
         yield {HOST_PORT: Errands(group, {"mcp": mcp, "publish": partial(publish, publishing, tell)}).door}
         group.cancel_scope.cancel()
 
 
 @asynccontextmanager
-async def servers(settings: Settings, keeper: Keeper | None) -> AsyncIterator[Service]:
+async def servers(settings: Settings, guard: Guard, around: Surroundings) -> AsyncIterator[Service]:
     """Give what asks the MCP servers that are set up."""
     from workhand.cli import mcp
+    from workhand.cli.boxes import Boxes
     from workhand.mcp import config
     from workhand.mcp.connection import Host
     from workhand.mcp.gateway import gateway
@@ -60,12 +64,12 @@ async def servers(settings: Settings, keeper: Keeper | None) -> AsyncIterator[Se
     if not stated:
         yield _no_servers
         return
-    around: Host = mcp.host(settings)
-    async with gateway(stated, around) as reached:
+    host: Host = mcp.host(settings, Boxes(settings, guard, around))
+    async with gateway(stated, host) as reached:
 
         async def call(request: Mapping[str, Any], payload: bytes, tell: Tell) -> Reply:
             if request.get("op") == "call":
-                _check(keeper, str(request.get("server")), str(request.get("tool")))
+                _check(around.keeper, str(request.get("server")), str(request.get("tool")))
             said = await _followed(partial(answer, reached, request), tell)
             return Reply(said.reply, said.attachments)
 

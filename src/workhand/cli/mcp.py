@@ -14,6 +14,7 @@ from workhand.cli.words import clean, short
 from workhand.errors import ConfigError
 
 if TYPE_CHECKING:
+    from workhand.cli.boxes import Boxes
     from workhand.mcp.config import Local, Remote
     from workhand.mcp.connection import Host
 
@@ -26,7 +27,8 @@ def mcp_command() -> None:
     """Add, list, test and remove MCP servers; agents reach them from a command in their machine.
 
     \b
-    workhand mcp add files -- npx -y @modelcontextprotocol/server-filesystem /data
+    workhand mcp add files --write /data -- mcp-server-filesystem /data
+    workhand mcp add pages --network example.com -- mcp-server-fetch
     workhand mcp add issues --url https://mcp.example.com/ --header 'Authorization: Bearer ${ISSUES_KEY}'
     workhand mcp test files
     """
@@ -38,6 +40,12 @@ def mcp_command() -> None:
 @click.option("--header", "headers", multiple=True, metavar="NAME: VALUE", help="Sent with every request; repeatable.")
 @click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="Set for the program; repeatable.")
 @click.option("--directory", help="Where the program is started.")
+@click.option(
+    "--network", "hosts", multiple=True, metavar="HOST", help="A host that it may reach, or `open`; repeatable."
+)
+@click.option("--read", "files", multiple=True, metavar="DIR", help="What it may read, by its whole path; repeatable.")
+@click.option("--write", multiple=True, metavar="DIR", help="What it may write, too; repeatable.")
+@click.option("--no-sandbox", is_flag=True, help="Run the program on this computer, as you.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def add_command(
     name: str,
@@ -46,8 +54,12 @@ def add_command(
     variables: tuple[str, ...],
     directory: str | None,
     command: tuple[str, ...],
+    no_sandbox: bool,
+    **given: tuple[str, ...],
 ) -> None:
     """Add a server called NAME: the program COMMAND, or the one at --url.
+
+    A program runs in a machine of its own, with what --network, --read and --write give it.
 
     Write ${NAME} for a value that must not stand in the file: a secret of that name, or a variable of the environment.
     """
@@ -55,12 +67,29 @@ def add_command(
 
     if (url is None) == (not command):
         raise click.UsageError("Give either a program after --, or --url.")
+    box = _box(given, no_sandbox)
+    if url is not None and box:
+        raise click.UsageError("A server at --url has no machine here; leave out what is about one.")
     stated: dict[str, Any] = {"type": "http", "url": url, "headers": _pairs(headers, ":")}
     if command:
         stated = {"command": command[0], "args": list(command[1:]), "env": _pairs(variables, "="), "cwd": directory}
     file = _file(load())
-    config.add(file, name, {key: value for key, value in stated.items() if value})
+    config.add(file, name, {key: value for key, value in stated.items() if value} | box)
     click.echo(f"{name} is added to {file}; try it with `workhand mcp test {name}`.")
+
+
+def _box(given: Mapping[str, tuple[str, ...]], no_sandbox: bool) -> dict[str, Any]:
+    """Write down what a server's machine is given; nothing where nothing is.  Raises ``UsageError``."""
+    from workhand.cli.guarding import network_from
+
+    stated: dict[str, Any] = {key: list(values) for key, values in given.items() if values}
+    if no_sandbox and stated:
+        raise click.UsageError("With --no-sandbox there is no machine to give something; leave out the rest.")
+    if "hosts" in stated:
+        hosts = stated.pop("hosts")
+        network_from(",".join(hosts))
+        stated["network"] = hosts[0] if hosts in (["open"], ["none"]) else hosts
+    return {"sandbox": False} if no_sandbox else {"sandbox": stated} if stated else {}
 
 
 @mcp_command.command("ls")
@@ -71,10 +100,11 @@ def ls_command(as_json: bool) -> None:
     from workhand.mcp import config
 
     for server in config.load(_file(load())):
+        said = {"name": server.name, "runs": _runs(server), "where": _where(server)}
         if as_json:
-            click.echo(canonical.encode({"name": server.name, "runs": _runs(server)}).decode())
+            click.echo(canonical.encode(said).decode())
         else:
-            click.echo(clean(f"{server.name:<20} {short(_runs(server))}"))
+            click.echo(clean(f"{server.name:<20} {short(said['runs'])} ({said['where']})"))
 
 
 @mcp_command.command("test")
@@ -91,6 +121,7 @@ def test_command(name: str, as_json: bool) -> None:
         click.echo(canonical.encode(found).decode())
         return
     click.echo(clean(f"{name}: {found['version'] or 'a server without a name'}, protocol {found['protocol']}"))
+    click.echo(clean(f"  runs {found['where']}"))
     for kind in ("tools", "resources", "prompts"):
         click.echo(clean(f"  {kind}: {', '.join(found[kind]) or 'none'}"))
 
@@ -124,35 +155,39 @@ def serve_command() -> None:
     anyio.run(serve, OfferedSessions(load()))
 
 
-def host(settings: Settings) -> Host:
-    """Give what servers get of this computer: values for placeholders, and tokens of sign-ins."""
+def host(settings: Settings, boxes: Boxes) -> Host:
+    """Give what servers get of this computer: values for placeholders, machines, and tokens of sign-ins."""
     from workhand.cli.mcp_sign_in import REDIRECT_URL, SealedTokens
     from workhand.cli.surroundings import readable
     from workhand.mcp.connection import Host
     from workhand.mcp.web import OAuth
 
     held = {each.secret.name: each.value.decode() for each in readable(settings)}
-    return Host(values=os.environ | held, oauth=OAuth(SealedTokens(settings), REDIRECT_URL))
+    return Host(values=os.environ | held, start=boxes.start, oauth=OAuth(SealedTokens(settings), REDIRECT_URL))
 
 
 async def _offers(settings: Settings, name: str) -> Mapping[str, Any]:
     from dataclasses import replace
 
+    from workhand.cli.boxes import Boxes
+    from workhand.cli.guarding import guard_set
     from workhand.cli.mcp_sign_in import sign_in
     from workhand.mcp import config
     from workhand.mcp.connection import Limits
     from workhand.mcp.gateway import gateway
 
-    around = host(settings)
+    around = host(settings, Boxes(settings, guard_set(settings)))
     assert around.oauth is not None
     around = replace(around, oauth=replace(around.oauth, sign_in=sign_in), limits=Limits(start_s=SIGN_IN_S))
-    async with gateway(config.load(_file(settings)), around) as door:
+    servers = {each.name: each for each in config.load(_file(settings))}
+    async with gateway(tuple(servers.values()), around) as door:
         tools = await door.tools(name)
         resources, prompts = await door.resources(name), await door.prompts(name)
         (state,) = (each for each in door.servers() if each.name == name)
     return {
         "version": state.version,
         "protocol": state.protocol,
+        "where": _where(servers[name]),
         "tools": [each.name for each in tools],
         "resources": [each.uri for each in resources],
         "prompts": [each.name for each in prompts],
@@ -168,6 +203,13 @@ def _runs(server: Local | Remote) -> str:
     from workhand.mcp.config import Local
 
     return server.command if isinstance(server, Local) else server.url.partition("?")[0]
+
+
+def _where(server: Local | Remote) -> str:
+    from workhand.cli.boxes import where
+    from workhand.mcp.config import Local
+
+    return where(server) if isinstance(server, Local) else "elsewhere"
 
 
 def _pairs(texts: tuple[str, ...], separator: str) -> dict[str, str]:

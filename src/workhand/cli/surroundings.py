@@ -36,6 +36,7 @@ class Surroundings:
     trusted: bytes = b""
     trusted_keys: tuple[str, ...] = ()  # of the authority, for a browser
     environment: Mapping[str, str] = field(default_factory=dict)
+    others: list[Keeper] = field(default_factory=list)  # of what works for the session in machines of its own
 
     def fitted(self, spec: MachineSpec) -> MachineSpec:
         """Give a machine this way out."""
@@ -43,8 +44,8 @@ class Surroundings:
         return replace(spec, doors={**spec.doors, **self.doors}, trusted=self.trusted, environment=environment)
 
     def heed(self, answers: tuple[Answer, ...]) -> None:
-        if self.keeper is not None:
-            self.keeper.heed(answers)
+        for keeper in self._keepers():
+            keeper.heed(answers)
 
     def knows(self, host: str, port: int) -> bool:
         return self.keeper is not None and self.keeper.knows(host, port)
@@ -53,25 +54,24 @@ class Surroundings:
         return await secrets_in(content, self.held)
 
     def contacts(self) -> tuple[HostContacted, ...]:
-        return self.keeper.contacts() if self.keeper is not None else ()
+        return tuple(contact for keeper in self._keepers() for contact in keeper.contacts())
+
+    def _keepers(self) -> tuple[Keeper, ...]:
+        return (*(() if self.keeper is None else (self.keeper,)), *self.others)
 
 
 @asynccontextmanager
-async def guarded(settings: Settings, guard: Guard) -> AsyncIterator[Surroundings]:
-    """Open the way out that a guard allows, for as long as the context lasts."""
-    from workhand.guard.gatekeeper import Keeper
-
+async def guarded(settings: Settings, guard: Guard, *, keeper: Keeper | None = None) -> AsyncIterator[Surroundings]:
+    """Open the way out that a guard allows, for as long as the context lasts, under a gatekeeper of old or a new one."""
+    keeper = keeper or keeper_of(settings, guard)
     if guard.network.mode == "none" or guard.isolation == "none":
-        yield Surroundings(readable(settings), Keeper(guard.network, guard.approvals))
+        yield Surroundings(readable(settings), keeper)
         return
     from workhand.cli.wiring import SystemClock
     from workhand.guard.egress.authority import Authority
     from workhand.guard.egress.proxy import Proxy
     from workhand.sandbox.spec import NETWORK_PORT
 
-    every = secrets(settings).held()
-    held = _for(guard, every)
-    keeper = Keeper(guard.network, guard.approvals, held)
     now = datetime.fromtimestamp(SystemClock().now(), UTC)
     authority = Authority(settings.home / "authority", now)
     proxy = Proxy(keeper, authority, ssl.create_default_context(), ssl.create_default_context())
@@ -80,9 +80,9 @@ async def guarded(settings: Settings, guard: Guard) -> AsyncIterator[Surrounding
         def door(connection: socket.socket) -> None:
             group.start_soon(proxy.serve, connection)
 
-        placeholders = {each.secret.name: each.secret.placeholder for each in held}
+        placeholders = {each.secret.name: each.secret.placeholder for each in keeper.held}
         yield Surroundings(
-            every,
+            secrets(settings).held(),
             keeper,
             {NETWORK_PORT: door},
             _bundle() + authority.certificate,
@@ -90,6 +90,15 @@ async def guarded(settings: Settings, guard: Guard) -> AsyncIterator[Surrounding
             placeholders,
         )
         group.cancel_scope.cancel()
+
+
+def keeper_of(settings: Settings, guard: Guard, *, fixed: bool = False) -> Keeper:
+    """Give a gatekeeper, with the secrets that a machine can use; if it is fixed, no answer adds to its hosts."""
+    from workhand.guard.gatekeeper import Keeper
+
+    if guard.network.mode == "none" or guard.isolation == "none":
+        return Keeper(guard.network, guard.approvals, fixed=fixed)
+    return Keeper(guard.network, guard.approvals, _for(guard, secrets(settings).held()), fixed=fixed)
 
 
 def secrets(settings: Settings) -> SecretStore:

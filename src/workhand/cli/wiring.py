@@ -333,7 +333,7 @@ async def open_toolbox(
     with held(place, session):
         async with (
             guarded(settings, policy.guard) as around,
-            errands.door(settings, around.keeper, doorway, tell) as host,
+            errands.door(settings, policy.guard, around, doorway, tell) as host,
             indexing.door(settings, policy.guard, around.keeper) as packages,
         ):
             save = files.saver(settings, place)

@@ -54,6 +54,7 @@ class Keeper:
     approvals: Approvals
     held: tuple[Held, ...] = ()
     answers: tuple[Answer, ...] = ()
+    fixed: bool = False  # which hosts may be reached is stated, and no answer adds to them
     requests: int = 0
     sent_bytes: int = 0
     windows: dict[str, Window] = field(default_factory=dict)
@@ -87,6 +88,8 @@ class Keeper:
         public = self.network.mode == "open" and port in (80, 443)
         if public or self.knows(host, port):
             return Ruling(True, NETWORK)
+        if self.fixed:
+            return Ruling(False, NETWORK, f"{host}:{port} is not among the hosts that are stated for this program.")
         asks = self.approvals.asked == "person"
         reason = f"{host}:{port} is not among the hosts that this session may reach"
         return Ruling(False, NETWORK, f"{reason}; the user can allow it." if asks else f"{reason}.", asks)
@@ -159,6 +162,8 @@ class Keeper:
 
     def _granted(self, host: str) -> bool:
         """Say whether a person allowed this host, the latest answer counting."""
+        if self.fixed:
+            return False
         about = [answer for answer in self.answers if answer.subject == host and answer.rule == NETWORK]
         given = [answer for answer in about if answer.scope != "once" or not answer.allowed]
         return bool(given) and given[-1].allowed

@@ -1,13 +1,17 @@
 """The MCP servers that a person has named, read from the ``mcpServers`` JSON that other clients write.
 
     {"mcpServers": {
-      "files":  {"command": "mcp-server-filesystem", "args": ["/data"], "env": {"TOKEN": "${KEY}"}, "cwd": "/data"},
+      "files":  {"command": "mcp-server-filesystem", "args": ["/data"], "env": {"TOKEN": "${KEY}"}, "cwd": "/data",
+                 "sandbox": {"network": ["example.com"], "files": ["/data"], "write": ["/data/out"]}},
       "issues": {"type": "http", "url": "https://mcp.example.com/", "headers": {"Authorization": "Bearer ${KEY}"}}
     }}
 
 Keys that only other clients know are left alone, and ``"disabled": true`` leaves a server out.  ``${NAME}``,
 ``${env:NAME}`` and ``${NAME:-default}`` stand for values.  They are filled in when a server is started and not
 before, so that a value that is missing fails one server, and so that what is listed shows no secret.
+
+``sandbox`` is ours: what the machine of a local server is given besides the server's program.  Without it that is
+nothing; ``false`` runs the server on this computer, as the user.
 """
 
 from __future__ import annotations
@@ -27,8 +31,18 @@ from workhand.errors import ConfigError
 FILE_BYTES_MAX = 1_000_000
 NAME_CHARS_MAX = 100
 HTTP_TYPES = ("http", "streamable-http", "streamable_http", "streamableHttp")
+BOX_KEYS = {"network", "files", "write"}
 PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 STATED_IN_IT = re.compile(r"(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """What a local server's machine is given besides the server's program."""
+
+    network: str = "none"  # or "open", or hosts with commas between them
+    files: tuple[str, ...] = ()  # to read
+    write: tuple[str, ...] = ()  # to read and to write
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +55,7 @@ class Local:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     directory: str | None = None
     file: Path = Path("mcp.json")  # where it is stated
+    box: Box | None = Box()  # none: it runs on this computer, as the user
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +127,7 @@ def filled(server: Server, values: Mapping[str, str]) -> Filled:
                 arguments=tuple(map(fill, server.arguments)),
                 environment=stated,
                 directory=None if server.directory is None else fill(server.directory),
+                box=server.box and Box(server.box.network, *(tuple(map(fill, each)) for each in _lists(server.box))),
             )
         case Remote():
             stated = {name: fill(text) for name, text in server.headers.items()}
@@ -119,6 +135,10 @@ def filled(server: Server, values: Mapping[str, str]) -> Filled:
             _check_url(whole)
     words = (word for text in stated.values() for word in text.split())
     return Filled(whole, tuple({*hidden, *stated.values(), *words}))
+
+
+def _lists(box: Box) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return box.files, box.write
 
 
 def read(file: Path, name: str, stated: Any) -> Server | None:
@@ -134,10 +154,11 @@ def read(file: Path, name: str, stated: Any) -> Server | None:
         return Local(
             name,
             _text(file, name, stated, "command"),
-            _texts(file, name, stated.get("args")),
+            _texts(file, name, "args", stated.get("args")),
             _pairs(file, name, stated, "env"),
             _text(file, name, stated, "cwd") if stated.get("cwd") is not None else None,
             file,
+            _box(file, name, stated.get("sandbox", True)),
         )
     if kind in HTTP_TYPES:
         return Remote(name, _text(file, name, stated, "url"), _pairs(file, name, stated, "headers"), file)
@@ -151,11 +172,21 @@ def _text(file: Path, name: str, stated: Mapping[str, Any], key: str) -> str:
     return found
 
 
-def _texts(file: Path, name: str, found: Any) -> tuple[str, ...]:
+def _box(file: Path, name: str, stated: Any) -> Box | None:
+    if isinstance(stated, bool):
+        return Box() if stated else None
+    if not isinstance(stated, Mapping) or not set(stated) <= BOX_KEYS:
+        raise _fault(file, name, f"its 'sandbox' must be false, or an object of {', '.join(sorted(BOX_KEYS))}")
+    network = stated.get("network", "none")
+    hosts = network if isinstance(network, str) else ",".join(_texts(file, name, "network", network)) or "none"
+    return Box(hosts, *(_texts(file, name, key, stated.get(key)) for key in ("files", "write")))
+
+
+def _texts(file: Path, name: str, key: str, found: Any) -> tuple[str, ...]:
     if found is None:
         return ()
     if not isinstance(found, list) or not all(isinstance(each, str) and "\0" not in each for each in found):
-        raise _fault(file, name, "its 'args' must be a list of texts")
+        raise _fault(file, name, f"its {key!r} must be a list of texts")
     return tuple(found)
 
 

@@ -95,6 +95,7 @@ async def _conversation(
             with anyio.CancelScope(shield=True):  # each wait in it is bounded
                 await running.end()
             trace.exit_code = running.exit_code
+            trace.fault = trace.fault or running.fault
             group.cancel_scope.cancel()
 
 

@@ -40,6 +40,10 @@ class Running(Protocol):
     def exit_code(self) -> int | None:
         """What it has ended with; below zero by a signal."""
 
+    @property
+    def fault(self) -> str:
+        """What it did that it must not, as far as what runs it knows."""
+
     async def end(self) -> None:
         """Let it end by itself, then end it, and then whatever it has started; within seconds, shielded or not.
 
@@ -93,6 +97,10 @@ class HostProgram:
     @property
     def exit_code(self) -> int | None:
         return self.process.returncode
+
+    @property
+    def fault(self) -> str:
+        return ""
 
     async def end(self) -> None:
         """Each step waits for the pipes, too."""

@@ -200,9 +200,9 @@ class DaemonSandbox:
         """The process on the host that the sandbox ends with."""
         return self._wire.transport.get_pid()
 
-    @property
-    def exit_code(self) -> int | None:
-        """What the process on the host ended with; below zero by a signal."""
+    async def gone(self) -> int | None:
+        """Wait for the end of the process on the host, and give its status; below zero by a signal."""
+        await self._wire.exited.wait()
         return self._wire.transport.get_returncode()
 
     @property

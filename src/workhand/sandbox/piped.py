@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from anyio import aclose_forcefully
+import anyio
 from anyio.abc import SocketStream
 
 SIGNAL_S = 30.0  # for the daemon to answer
@@ -29,8 +29,9 @@ class Piped:
 
     async def __aexit__(self, *_: object) -> None:
         """Let go of the pipes, which does not end a program that needs none."""
-        for stream in (self.stdin, self.stdout, self.stderr):
-            await aclose_forcefully(stream)
+        with anyio.CancelScope(shield=True):
+            for stream in (self.stdin, self.stdout, self.stderr):
+                await anyio.aclose_forcefully(stream)
 
     async def wait(self) -> int | None:
         """Wait for its end, however long; below zero if a signal ended it."""

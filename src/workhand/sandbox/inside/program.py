@@ -88,7 +88,7 @@ class Program:
         """Answer whoever waits, once there is something to say."""
         if self.waiter is not None and self.status is not None:
             self.daemon.send({"id": self.waiter, "exit": self.status})
-            self.daemon.programs.pop(self.pid, None)
+            self.waiter = None
 
 
 def _pipes() -> tuple[tuple[int, int, int], tuple[int, int, int]]:
