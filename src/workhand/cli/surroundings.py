@@ -62,7 +62,7 @@ class Surroundings:
 
 @asynccontextmanager
 async def guarded(settings: Settings, guard: Guard, *, keeper: Keeper | None = None) -> AsyncIterator[Surroundings]:
-    """Open the way out that a guard allows, for as long as the context lasts, under a gatekeeper of old or a new one."""
+    """Open the way out that a guard allows, for as long as the context lasts, under a known gatekeeper or a new one."""
     keeper = keeper or keeper_of(settings, guard)
     if guard.network.mode == "none" or guard.isolation == "none":
         yield Surroundings(readable(settings), keeper)

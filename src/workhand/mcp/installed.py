@@ -73,7 +73,7 @@ def check_shown(server: Local, places: tuple[Path, ...]) -> None:
     for what, value in values:
         path = Path(value)
         if path.is_absolute() and path not in SHARED and _exists(path) and not _within(path, (*ALWAYS, *places)):
-            raise _fault(server, f"{what} names a place that it is not shown; add it with --read or --write")
+            raise _fault(server, f"{what} names a place that is not shown; add it with --read or --write")
 
 
 def _exists(path: Path) -> bool:
