@@ -198,6 +198,8 @@ EVENTS: tuple[Event, ...] = (
     FilesNotSaved("The disk is full."),
     ActForeseen("c31", "pay", "click button 'Pay now' at shop.example", "shop.example", named=True),
     Published(8000, "http://0123456789abcdef.localhost:40001/", "site"),
+    TakenOver(where="browser"),
+    GivenBack("", 31.0, where="browser"),
 )
 RECORD = tuple(Entry(position, 1_700_000_000.0 + position / 8, event) for position, event in enumerate(EVENTS))
 

@@ -195,6 +195,8 @@ FROM_OUTSIDE: st.SearchStrategy[Event] = st.one_of(
     st.just(TakenOver()),
     st.just(ActForeseen("c5", "pay", "click button 'Pay' at a.example", "a.example", named=True)),
     st.just(GivenBack("$ ls", 2.0)),
+    st.just(TakenOver(where="browser")),
+    st.just(GivenBack("", 2.0, where="browser")),
     st.sampled_from([ASKING, replace(ASKING, approvals=replace(ASKING.approvals, asked="deny"))]).map(GuardChanged),
     st.builds(LimitsChanged, st.builds(Limits, steps=st.integers(1, 60))),
 )

@@ -2,14 +2,14 @@
 
 It is started when it is first needed, and again when it is gone.  Everything on the host that belongs to it ends with
 ``close``: the driver, the listener that leads to the browser, the machine.  Whatever a page does, each call comes back
-within a time; what cannot be done is said in a sentence.
+within a time; what cannot be done is said in a sentence.  One drives at a time, the agent or a person.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,7 @@ HIDDEN = "(hidden)"
 SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(?!\d)", re.IGNORECASE)
 NOT_RUNNING = "No page is open; browser_open opens one."
 ENDED = "The browser ended, and its pages with it; open the page again with browser_open."
+DRIVEN = "The user drove the browser themselves: its pages may have changed, and references from before do not hold."
 BUSY = f"The page did not answer within {VIEW_S:g} s; it may be busy for good: close its tab, or open another page."
 
 REASONS = (  # what Playwright says, and what to tell the model
@@ -69,14 +70,46 @@ class Live:
     resources: AsyncExitStack
 
 
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """A browser that a person drives."""
+
+    tabs: Tabs
+    open: Callable[[], Awaitable[object]]  # a new tab
+    is_alive: Callable[[], bool]
+
+
 class MachineBrowser:
     def __init__(self, open_machine: OpenMachine, *, proxy_port: int, trusted_keys: tuple[str, ...] = ()) -> None:
         self._open_machine = open_machine
         self._proxy_port = proxy_port
         self._trusted_keys = trusted_keys
         self._live: Live | None = None
+        self._wheel = anyio.Lock()  # who has it drives
 
     async def open(self, url: str, *, tab: int = 0) -> Seen | str:
+        async with self._wheel:
+            return await self._open(url, tab)
+
+    async def view(self, form: Form, find: str = "") -> Seen | str:
+        async with self._wheel:
+            return await self._view(form, find)
+
+    async def act(self, act: Act) -> Seen | str:
+        async with self._wheel:
+            return await self._act(act)
+
+    @asynccontextmanager
+    async def taken(self) -> AsyncIterator[Driven]:
+        """Let a person drive, after what the agent is at; its further calls wait until they have done."""
+        async with self._wheel:
+            live = await self._started()
+            try:
+                yield Driven(live.tabs, live.browser.contexts[0].new_page, live.browser.is_connected)
+            finally:
+                live.tabs.forget(DRIVEN)
+
+    async def _open(self, url: str, tab: int) -> Seen | str:
         from playwright.async_api import Error
 
         address = address_of(url)
@@ -95,7 +128,7 @@ class MachineBrowser:
         except TimeoutError:
             return BUSY
 
-    async def view(self, form: Form, find: str = "") -> Seen | str:
+    async def _view(self, form: Form, find: str) -> Seen | str:
         from playwright.async_api import Error
 
         live, tab = self._current()
@@ -118,7 +151,7 @@ class MachineBrowser:
         except TimeoutError:
             return BUSY
 
-    async def act(self, act: Act) -> Seen | str:
+    async def _act(self, act: Act) -> Seen | str:
         from playwright.async_api import Error
 
         live, tab = self._current()

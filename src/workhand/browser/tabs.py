@@ -57,6 +57,13 @@ class Tabs:
         told, self._notes, self._dialogs = tuple(self._notes), [], 0
         return told
 
+    def forget(self, why: str) -> None:
+        """Let what the model was shown of the pages hold no more."""
+        for tab in self.open:
+            tab.snapshot, tab.shown = Snapshot(), False
+        self._notes = []
+        self.note(why)
+
     def _take(self, page: Page) -> Tab:
         self.current = Tab(page, Requests(page))
         self.open.append(self.current)

@@ -10,8 +10,9 @@ import termios
 import tty
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import anyio
 from anyio.abc import SocketStream
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from workhand.sandbox.doorway import Doorway
     from workhand.store.sqlite import SqliteStore
 
+Where: TypeAlias = Literal["machine", "browser"]
 CHUNK_BYTES = 1 << 16
 SHOWN_CHARS_MAX = 4_000
 ESCAPES = r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-_])"
@@ -51,21 +53,25 @@ async def attach_to(settings: Settings, prefix: str) -> None:
 @asynccontextmanager
 async def visitors(store: SqliteStore, session: str, doorway: Callable[[], Doorway | None]) -> AsyncIterator[None]:
     """Let people into the machine of a session, and have the log say so."""
+    async with attach.reception(terminal_of(session), doorway, partial(attended, store, session)):
+        yield
+
+
+@asynccontextmanager
+async def attended(
+    store: SqliteStore, session: str, shown: bytearray, *, where: Where = "machine"
+) -> AsyncIterator[None]:
+    """Have the log say that a person has come, and that they have left."""
     from workhand.cli.wiring import SystemClock
 
-    @asynccontextmanager
-    async def attended(shown: bytearray) -> AsyncIterator[None]:
-        began = SystemClock().now()
-        await store.post(session, TakenOver())
-        try:
-            yield
-        finally:
-            with anyio.CancelScope(shield=True):
-                seconds = round(SystemClock().now() - began, 1)
-                await store.post(session, GivenBack(readable(bytes(shown)), seconds))
-
-    async with attach.reception(terminal_of(session), doorway, attended):
+    began = SystemClock().now()
+    await store.post(session, TakenOver(where=where))
+    try:
         yield
+    finally:
+        with anyio.CancelScope(shield=True):
+            seconds = round(SystemClock().now() - began, 1)
+            await store.post(session, GivenBack(readable(bytes(shown)), seconds, where=where))
 
 
 def readable(shown: bytes) -> str:

@@ -37,6 +37,7 @@ COMMANDS = {
     "models": "models",
     "doctor": "doctor",
     "sandbox": "machine",
+    "browser": "browser",
     "mcp": "mcp",
     "api": "api",
     "skills": "skills",

@@ -16,17 +16,17 @@ from workhand.cli.settings import Searching, Settings
 from workhand.core.policy import Isolation
 
 if TYPE_CHECKING:
+    from workhand.browser.session import MachineBrowser
     from workhand.cli.surroundings import Surroundings
-    from workhand.core.browsing import Browser
     from workhand.core.searching import Search
     from workhand.sandbox.client import DaemonSandbox
     from workhand.tools.toolbox import Reach
 
 
-def reach(settings: Settings, isolation: Isolation, around: Surroundings, place: Place) -> Reach:
+def reach(settings: Settings, driven: MachineBrowser | None) -> Reach:
     from workhand.tools.toolbox import Reach
 
-    return Reach(_browser(settings, isolation, around, place), search(settings), today)
+    return Reach(driven, search(settings), today)
 
 
 def today() -> str:
@@ -54,7 +54,7 @@ def search(settings: Settings) -> Search | None:
             return WebSearch(SERVICES[stated.service], key=stated.key, base_url=stated.base_url)
 
 
-def _browser(settings: Settings, isolation: Isolation, around: Surroundings, place: Place) -> Browser | None:
+def browser(settings: Settings, isolation: Isolation, around: Surroundings, place: Place) -> MachineBrowser | None:
     """Give a browser in a machine of its own, with the session's way out; none where there is no such way."""
     if not around.doors:
         return None

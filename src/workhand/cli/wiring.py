@@ -299,6 +299,7 @@ async def open_toolbox(
     """Give a session's tools over a machine that is opened when it is needed, and that people can enter."""
     from workhand.cli import errands, files, indexing, reaching
     from workhand.cli.attach import visitors
+    from workhand.cli.driving import drivers
     from workhand.cli.provisions import provisions
     from workhand.cli.surroundings import guarded
     from workhand.sandbox.spec import MachineSpec
@@ -337,12 +338,14 @@ async def open_toolbox(
             indexing.door(settings, policy.guard, around.keeper) as packages,
         ):
             save = files.saver(settings, place)
-            reach = reaching.reach(settings, isolation, around, place)
+            browser = reaching.browser(settings, isolation, around, place)
+            reach = reaching.reach(settings, browser)
             toolbox = SandboxToolbox(policy, machine, _deliverer(place), folder, around, save, reach)
             try:
                 folder.make()
                 async with (
                     visitors(store, session, doorway),
+                    drivers(store, session, browser),
                     files.within_disk(settings, place, lambda reason: opened[-1].end(reason) if opened else None),
                 ):
                     yield toolbox

@@ -114,10 +114,12 @@ def _machine_line(event: Event) -> str:
             return f"{short(what)} (rule {rule})"
         case ApprovalGiven(answer=answer, subject=subject, by=by):
             return f"{answer}{'' if by == 'user' else ' by policy'}: {short(subject)}"
-        case GivenBack(seconds=seconds):
-            return f"after {seconds:.0f} s"
         case Published(port, address, what):
             return f"{address} leads to {short(what)}" if address else f"port {port} is shown no longer"
+        case TakenOver(where="browser"):
+            return "the browser"
+        case GivenBack(seconds=seconds, where=where):
+            return f"{'the browser, ' if where == 'browser' else ''}after {seconds:.0f} s"
     return ""
 
 

@@ -266,8 +266,11 @@ async def _follow(
 
 
 async def _given_back(store: SqliteStore, session: str, view: View) -> None:
-    """Keep the machine open until who works in it has left."""
-    view.say("Somebody works in the machine; the agent waits until they leave.")
+    """Keep the machine and the browser open until who works in them has left."""
+    log = Log.of(await store.read(session))
+    drives = any(event.where == "browser" for event in log.since(GivenBack) if isinstance(event, TakenOver))
+    does = "drives the browser" if drives else "works in the machine"
+    view.say(f"Somebody {does}; the agent waits until they leave.")
     left = False
     while not left:
         await anyio.sleep(VISIT_POLL_S)

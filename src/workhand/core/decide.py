@@ -219,6 +219,9 @@ def _about_visits(log: Log) -> Command | None:
 
 
 def _visited(visit: GivenBack) -> str:
+    if visit.where == "browser":
+        changed = "its pages may have changed, so look again with browser_view"
+        return f"The user drove the browser themselves for {visit.seconds:.0f} s: {changed}."
     shown = f" Their terminal showed, at the end:\n{visit.shown}" if visit.shown else ""
     return f"The user worked in the machine themselves for {visit.seconds:.0f} s.{shown}"
 

@@ -269,18 +269,20 @@ class GuardChanged:
 
 @dataclass(frozen=True, slots=True)
 class TakenOver:
-    """A person works in the session's machine."""
+    """A person works in the session's machine, or drives its browser."""
 
     kind: Literal["TakenOver"] = "TakenOver"
+    where: Literal["machine", "browser"] = field(default="machine", metadata=ADDED)
 
 
 @dataclass(frozen=True, slots=True)
 class GivenBack:
-    """The person has left the machine; ``shown`` is the last of what their terminal showed."""
+    """The person has left; ``shown`` is the last of what their terminal showed, and nothing of a browser."""
 
     shown: str
     seconds: float
     kind: Literal["GivenBack"] = "GivenBack"
+    where: Literal["machine", "browser"] = field(default="machine", metadata=ADDED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -39,9 +39,6 @@ async def reception(
 
     Each visit is made within ``attended``, which finds the last of what the terminal showed in what it is given.
     """
-    where = anyio.Path(path)
-    await where.unlink(missing_ok=True)
-    listener = await anyio.create_unix_listener(path, mode=OWN_USER_ONLY)
 
     async def receive(visitor: SocketStream) -> None:
         shown = bytearray()
@@ -50,6 +47,15 @@ async def reception(
                 async with attended(shown):
                     await visit(way, visitor, shown)
 
+    async with listening(path, receive):
+        yield
+
+
+@asynccontextmanager
+async def listening(path: Path, receive: Callable[[SocketStream], Awaitable[None]]) -> AsyncIterator[None]:
+    """Receive visitors, of this user only, at a socket that is there for as long as the context lasts."""
+    await anyio.Path(path).unlink(missing_ok=True)
+    listener = await anyio.create_unix_listener(path, mode=OWN_USER_ONLY)
     async with listener, anyio.create_task_group() as group:
         group.start_soon(listener.serve, receive)
         try:

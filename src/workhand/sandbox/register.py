@@ -54,6 +54,11 @@ def terminal_of(session: str) -> Path:
     return state_directory() / f"terminal-{session}.sock"
 
 
+def browser_of(session: str) -> Path:
+    """Where the holder lets a person drive the session's browser."""
+    return state_directory() / f"browser-{session}.sock"
+
+
 def started(pid: int) -> str:
     """Give the start time of a process, which tells it from a later one with the same pid; nothing if it is gone."""
     try:
@@ -108,6 +113,7 @@ def end(machine: OpenMachine) -> None:
     if not machine.held:
         leave(machine)
         machine.terminal.unlink(missing_ok=True)
+        browser_of(machine.session).unlink(missing_ok=True)
 
 
 def sweep() -> tuple[OpenMachine, ...]:

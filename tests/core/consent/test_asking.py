@@ -168,6 +168,15 @@ def test_the_agent_waits_while_a_person_has_the_machine() -> None:
     assert decide(log(*begun, SessionEnded("answered"), TakenOver(), GivenBack("", 1.0)), POLICY) == Finished()
 
 
+def test_the_agent_waits_while_a_person_drives_the_browser_and_is_told_to_look_again() -> None:
+    begun = (*BEGUN, answered(PUSH), returned("c9"), TakenOver(where="browser"))
+    words = (
+        "The user drove the browser themselves for 61 s: its pages may have changed, so look again with browser_view."
+    )
+    assert decide(log(*begun), POLICY) == WaitForUser()
+    assert decide(log(*begun, GivenBack("", 61.4, where="browser")), POLICY) == Record((NoticeGiven(words),))
+
+
 ACT = call("c9", "browser_act", '{"action":"click","ref":"e3"}')
 PAYS = ActForeseen("c9", "pay", "click button 'Pay now' at shop.example", "shop.example", named=True)
 POSTS = replace(PAYS, intent="post", what="click button 'Send' at shop.example")
