@@ -51,11 +51,11 @@ class Workhand:
         print(f"\n$ workhand {' '.join(each if ' ' not in each else repr(each) for each in arguments)}", flush=True)
         self._run(*arguments)
 
-    def bytes(self, *arguments: str) -> bytes:
+    def output(self, *arguments: str) -> bytes:
         return self._run(*arguments, stdout=subprocess.PIPE).stdout
 
     def lines(self, *arguments: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.bytes(*arguments, "--json").splitlines()]
+        return [json.loads(line) for line in self.output(*arguments, "--json").splitlines()]
 
     def _run(self, *arguments: str, stdout: int | None = None) -> subprocess.CompletedProcess[bytes]:
         argv = [sys.executable, "-m", "workhand", *arguments]
@@ -77,7 +77,7 @@ def main() -> int:
     workhand("export", session, "session.workhand")
     workhand("lab", "replay", "session.workhand", "--limit", str(LIMIT_TOKENS), "--prefix", str(HEADER_TOKENS))
     for call in taken_out(workhand, session):
-        print(f"$ workhand restore {session} {call}: {len(workhand.bytes('restore', session, call)):,} bytes")
+        print(f"$ workhand restore {session} {call}: {len(workhand.output('restore', session, call)):,} bytes")
     print("\nDelivered:", *workhand.lines("show", session)[0]["files"], sep="\n  ")
     return 0
 

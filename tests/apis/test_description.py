@@ -108,9 +108,18 @@ def test_a_strangers_text_is_one_plain_line() -> None:
 def test_yaml_becomes_json(tmp_path: Path) -> None:
     source = tmp_path / "given"
     source.write_text("openapi: 3.0.3\nmade: 2026-11-26\nresponses: {200: {x: &a [1]}, 404: *a}\n")
-    run([plain.__file__, str(source), str(tmp_path / "plain")], tmp_path)
+    run([plain.__file__, str(source), str(tmp_path / "plain")], tmp_path, tmp_path / "home")
     made = json.loads((tmp_path / "plain").read_text())
     assert made == {"openapi": "3.0.3", "made": "2026-11-26", "responses": {"200": {"x": [1]}, "404": [1]}}
+
+
+def test_who_reads_a_description_sees_neither_secrets_nor_a_network(tmp_path: Path) -> None:
+    work, home = tmp_path / "work", tmp_path / "home"
+    work.mkdir()
+    home.mkdir()
+    (home / "secrets").write_text("dummy-value-123456")
+    code = f"import pathlib, socket; print(list(pathlib.Path({str(home)!r}).iterdir()), socket.if_nameindex())"
+    assert run(["-c", code], work, home) == "[] [(1, 'lo')]\n"
 
 
 @pytest.mark.parametrize(
@@ -136,4 +145,4 @@ def test_a_text_that_is_no_description_or_would_be_endless_ends_within_limits(
     source = tmp_path / "given"
     source.write_text(text)
     with pytest.raises(ConfigError, match=complaint):
-        run([plain.__file__, str(source), str(tmp_path / "plain")], tmp_path)
+        run([plain.__file__, str(source), str(tmp_path / "plain")], tmp_path, tmp_path / "home")

@@ -96,7 +96,7 @@ def test_a_terminal_shows_the_plan_the_action_its_output_the_meter_and_the_resul
     said, context = shown.plain.rstrip().split("Session ")[-1].split("Context: ")
     assert re.match(r"[0-9a-f]{8}: answered\.", said)
     assert re.match(
-        r"about (> )?[\d.]+ % of what append-only would have cost, 0 unplanned breaks; `workhand show", context
+        r"Context: (> )?[\d.]+ % of what append-only would have cost, 0 unplanned breaks; `workhand show", context
     )
 
 

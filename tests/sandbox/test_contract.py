@@ -113,6 +113,12 @@ async def test_the_environment_of_the_host_does_not_come_along(sandbox: DaemonSa
     assert names <= {"PATH", "HOME", "LANG", "TERM", "PAGER", "USER", "PWD"}
 
 
+async def test_a_program_that_was_installed_in_the_home_is_found(sandbox: DaemonSandbox) -> None:
+    place = "mkdir -p ~/.local/bin; printf '#!/bin/sh\necho found' > ~/.local/bin/bolts; chmod +x ~/.local/bin/bolts"
+    went = await sandbox.shell_run("main", f"{place}; bolts", timeout_s=30, output_bytes_max=1_000)
+    assert went.stdout == b"found\n"
+
+
 async def test_the_unsafe_kind_takes_home_from_the_environment(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a container the user may have no entry in the system's list of users."""
     monkeypatch.setenv("HOME", "/somewhere")

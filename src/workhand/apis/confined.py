@@ -1,7 +1,7 @@
 """Run a program of Python on what a stranger wrote: within limits, without a network, with one place to write.
 
-A description cannot be trusted, and neither can a generator that was never meant for hostile ones.  Where bubblewrap
-cannot run, the limits of memory, time and size still hold.
+A description cannot be trusted, and neither can a generator that was never meant for hostile ones.  It sees of the
+person's home what Python needs to run, and nothing where bubblewrap cannot run: then it does not run at all.
 """
 
 from __future__ import annotations
@@ -20,12 +20,16 @@ CPU_S = 240
 TIMEOUT_S = 300.0
 SAID_CHARS_MAX = 1_000_000
 PATH = "/usr/local/bin:/usr/bin:/bin"
+PACKAGES = {"bwrap": "bubblewrap", "prlimit": "util-linux"}
 
 
-def run(arguments: list[str], directory: Path) -> str:
-    """Run this Python with arguments; give what it says.  Raises ``ConfigError`` with its last words."""
+def run(arguments: list[str], directory: Path, home: Path) -> str:
+    """Run this Python with arguments, the home of Workhand out of its sight; give what it says.
+
+    Raises ``ConfigError`` with its last words, or if it cannot be confined.
+    """
     limits = [f"--as={MEMORY_BYTES_MAX}", f"--cpu={CPU_S}", f"--fsize={FILE_BYTES_MAX}", "--core=0"]
-    command = [_program("prlimit"), *limits, "--", *_walls(directory), sys.executable, "-I", "-B", *arguments]
+    command = [_program("prlimit"), *limits, "--", *_walls(directory, home), sys.executable, "-I", "-B", *arguments]
     said = directory / "said"
     environment = {"PATH": PATH, "HOME": str(directory), "TMPDIR": str(directory), "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
     with said.open("wb") as output:
@@ -50,11 +54,14 @@ def run(arguments: list[str], directory: Path) -> str:
     return words
 
 
-def _walls(directory: Path) -> list[str]:
-    bwrap = shutil.which("bwrap")
-    if bwrap is None or not _stands(bwrap):
-        return []
-    return [*_enclosed(bwrap), "--bind", str(directory), str(directory), "--"]
+def _walls(directory: Path, home: Path) -> list[str]:
+    bwrap = _program("bwrap")
+    if not _stands(bwrap):
+        raise ConfigError("The description is read within bubblewrap, which cannot run here; see `workhand doctor`.")
+    hidden = [part for each in (Path.home(), home) if each.is_dir() for part in ("--tmpfs", str(each))]
+    needed = map(str, dict.fromkeys((Path(sys.base_prefix), Path(sys.prefix), Path(__file__).parent)))
+    shown = [part for each in needed for part in ("--ro-bind", each, each)]
+    return [*_enclosed(bwrap), *hidden, *shown, "--bind", str(directory), str(directory), "--"]
 
 
 @cache
@@ -70,5 +77,5 @@ def _enclosed(bwrap: str) -> list[str]:
 def _program(name: str) -> str:
     found = shutil.which(name)
     if found is None:
-        raise ConfigError(f"{name!r} is not there; install what Debian calls util-linux.")
+        raise ConfigError(f"{name!r} is not there; install what Debian calls {PACKAGES[name]}.")
     return found

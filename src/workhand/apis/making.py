@@ -84,13 +84,13 @@ class Described:
     content: bytes  # the description, as JSON
 
 
-def read(text: bytes, given: Given, directory: Path) -> Described:
-    """Read a description in an empty directory.  Raises ``ConfigError``."""
+def read(text: bytes, given: Given, directory: Path, home: Path) -> Described:
+    """Read a description in an empty directory, out of sight of Workhand's home.  Raises ``ConfigError``."""
     if importlib.util.find_spec(GENERATOR) is None:
         raise ConfigError(f"The generator {GENERATOR!r} is not installed; {INSTALL}.")
     source, target = directory / "given", directory / DESCRIPTION
     source.write_bytes(text)
-    run([str(plain.__file__), str(source), str(target)], directory)
+    run([str(plain.__file__), str(source), str(target)], directory, home)
     if target.stat().st_size > DESCRIPTION_BYTES_MAX:
         raise ConfigError(f"The description has more than {DESCRIPTION_BYTES_MAX:,} bytes written out; give a part.")
     content = target.read_bytes()
@@ -115,7 +115,7 @@ def make(read: Described, target: Path) -> tuple[Api, Skipped]:
     """Generate the module and put it in place; give what the generator left out, too.  Raises ``ConfigError``."""
     with tempfile.TemporaryDirectory(prefix="workhand-api-") as fresh:
         directory = Path(fresh)
-        skipped = _generate(read.content, directory)
+        skipped = _generate(read.content, directory, target.parents[1])
         module = directory / "module"
         checking.check(module)
         standins.add(module)
@@ -180,13 +180,13 @@ def _authenticates(api: Api) -> str:
     )
 
 
-def _generate(content: bytes, directory: Path) -> Skipped:
+def _generate(content: bytes, directory: Path, home: Path) -> Skipped:
     """Run the generator; give what it could not do."""
     source, settings = directory / DESCRIPTION, directory / "settings.yml"
     source.write_bytes(content)
     settings.write_text(SETTINGS, encoding="utf-8")
     options = ["--meta", "none", "--output-path", str(directory / "module"), "--config", str(settings)]
-    said = run(["-m", GENERATOR, "generate", "--path", str(source), *options], directory)
+    said = run(["-m", GENERATOR, "generate", "--path", str(source), *options], directory, home)
     warned = [found for each in said.splitlines() if (found := WARNING.fullmatch(each))]
     whole = dict.fromkeys(described.line(found[1], PATH_CHARS_MAX) for found in warned if found[2])
     parts = dict.fromkeys(described.line(found[1], PATH_CHARS_MAX) for found in warned if not found[2])

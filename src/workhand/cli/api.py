@@ -67,7 +67,7 @@ def add_command(name: str, source: str, secret: str, base_url: str, scheme: str,
     text = _fetched(source) if fetched else _content(Path(source))
     given = Given(name, source if fetched else "", base_url, secret, user, scheme)
     with tempfile.TemporaryDirectory(prefix="workhand-api-") as fresh:
-        described = read(text, given, Path(fresh))
+        described = read(text, given, Path(fresh), settings.home)
     _check(settings, described.api)
     gathered(directory / LIBRARIES)
     api, skipped = make(described, directory / name)

@@ -43,7 +43,7 @@ def ls_command(as_json: bool) -> None:
             whose = "own" if each.own else "index"
             click.echo(clean(f"{each.project:<24} {each.size_bytes:>13,}  {whose:<5}  {each.offered.filename}"))
     if not as_json:
-        click.echo(f"{len(kept):,} files, {sum(each.size_bytes for each in kept):,} bytes")
+        click.echo(f"{len(kept):,} file{'s' * (len(kept) != 1)}, {sum(each.size_bytes for each in kept):,} bytes")
 
 
 @packages_command.command("add")

@@ -105,7 +105,8 @@ def _machine_line(event: Event) -> str:
         case SandboxOpened(backend, isolation, limits):
             return f"{backend}, isolation {isolation}, limits by {limits}"
         case HostContacted(host, _, "allowed", rule, requests=requests, sent_bytes=sent, received_bytes=received):
-            return f"{host}: {requests} requests by rule {rule}, {sent:,} bytes out, {received:,} in"
+            many = "s" * (requests != 1)
+            return f"{host}: {requests} request{many} by rule {rule}, {sent:,} bytes out, {received:,} in"
         case HostContacted(host, _, _, rule, reason):
             return f"{host}: refused by rule {rule}: {short(reason)}"
         case ActForeseen(_, intent, what):

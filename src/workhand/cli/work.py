@@ -377,7 +377,7 @@ def _context_words(log: Log, session: str) -> str:
     removed = f"{len(found.reductions)} reductions, " if found.reductions else ""
     broken = len(found.breaks)
     return (
-        f"Context: about {cost} of what append-only would have cost, {removed}{broken} unplanned breaks; "
+        f"Context: {cost} of what append-only would have cost, {removed}{broken} unplanned breaks; "
         f"`workhand show {session} --context` draws it."
     )
 

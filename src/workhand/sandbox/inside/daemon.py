@@ -51,6 +51,7 @@ def main() -> None:
             os.set_inheritable(fd, False)
     os.umask(0o022)
     os.environ.update({"TERM": "dumb", "PAGER": "cat", **settings["environment"]})
+    os.environ["PATH"] += f":{os.path.expanduser('~/.local/bin')}"  # where pip puts programs when asked by a user
     try:
         Daemon().serve(settings["ports"])
     finally:
