@@ -40,6 +40,7 @@ COMMANDS = {
     "browser": "browser",
     "mcp": "mcp",
     "api": "api",
+    "data": "data",
     "skills": "skills",
     "packages": "packages",
     "demo": "demo",

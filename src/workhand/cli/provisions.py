@@ -1,4 +1,4 @@
-"""What a machine is given beside its workspace, and what the model is told of it: programs, skills, APIs."""
+"""What a machine is given beside its workspace, and what the model is told of it: programs, skills, APIs, data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypedDict
 
 import workhand.utilities
-from workhand.cli import api, skills
+from workhand.cli import api, data, skills
 from workhand.cli.settings import Settings, Transcribing
 from workhand.core.policy import Guard
 from workhand.errors import ConfigError
@@ -33,7 +33,7 @@ def provisions(settings: Settings, guard: Guard, workspace: Path | None) -> Prov
     Raises ``ConfigError`` if something that the settings name is not there.
     """
     modules = api.shown(settings, guard)
-    shown = {**SHOWN, **skills.shown(settings, workspace), **modules}
+    shown = {**SHOWN, **skills.shown(settings, workspace), **modules, **data.shown(settings, guard)}
     if (model := _speech(settings.transcribe)) is not None:
         shown[SPEECH] = model
     command = settings.transcribe.command.replace("{model}", SPEECH)
@@ -43,7 +43,7 @@ def provisions(settings: Settings, guard: Guard, workspace: Path | None) -> Prov
 
 def told(settings: Settings, guard: Guard, workspace: Path | None) -> str:
     """Give what the model is told of them, behind its system prompt."""
-    return skills.told(settings, workspace) + api.told(settings, guard)
+    return skills.told(settings, workspace) + api.told(settings, guard) + data.told(settings, guard)
 
 
 def _speech(stated: Transcribing) -> Path | None:

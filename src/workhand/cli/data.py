@@ -1,0 +1,150 @@
+"""``data``: directories and files of the person's that every session can read."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from workhand.cli.settings import Settings, load
+from workhand.cli.words import clean
+from workhand.core import canonical
+from workhand.core.policy import Guard
+from workhand.data import places, registry
+from workhand.data.registry import Entry
+from workhand.errors import ConfigError
+
+FILE = "data.json"  # below the home
+COPIES = "data"  # of files, below the home: a machine shows directories
+
+
+@click.group("data")
+def data_command() -> None:
+    """Add, list, show and remove data: directories and files that sessions read at /mnt/data, and cannot change.
+
+    \b
+    workhand data add sales /srv/sales --describe "Orders by day, since 2019."
+    workhand run "Which product sold best in 2024?"
+    """
+
+
+@data_command.command("add")
+@click.argument("name")
+@click.argument("place", type=click.Path(path_type=Path))
+@click.option("--describe", "description", default="", metavar="TEXT", help="What it is; the agent reads this line.")
+def add_command(name: str, place: Path, description: str) -> None:
+    """Have all further sessions read the directory or the file PLACE, as /mnt/data/NAME.
+
+    A directory is shown as it is at the time; of a file, a copy is made whenever a machine opens.
+    What may hold keys is refused, and so is a directory with links that lead out of it.
+
+    \b
+    workhand data add sales /srv/sales --describe "Orders by day, since 2019."
+    workhand data add prices ./prices.csv
+    """
+    settings = load()
+    found = places.checked(place, settings.home)
+    seen = places.looked_through(found)
+    kind: registry.Kind = "directory" if found.is_dir() else "file"
+    entry = Entry(name, kind, str(found), registry.described(description))
+    registry.add(settings.home / FILE, entry)
+    click.echo(clean(f"{name} is added: sessions read {found} at {entry.inside}."))
+    if kind == "directory" and (warning := seen.warning(found)):
+        click.echo(clean(warning), err=True)
+    if not seen.whole:
+        click.echo(f"Only the first {places.LOOKED_AT_MAX:,} of what is in it were looked at.", err=True)
+
+
+@data_command.command("ls")
+@click.option("--json", "as_json", is_flag=True, help="One entry a line.")
+def ls_command(as_json: bool) -> None:
+    """List the data that has been added.
+
+    \b
+    workhand data ls --json
+    """
+    settings = load()
+    for entry in registry.load(settings.home / FILE):
+        problem = _problem(settings, entry)
+        if as_json:
+            stated = {**asdict(entry), "inside": entry.inside, "problem": problem}
+            click.echo(canonical.encode(stated).decode())
+        else:
+            click.echo(clean(f"{entry.name:<20} {entry.kind:<9} {problem or entry.description or entry.where}"))
+
+
+@data_command.command("show")
+@click.argument("name")
+def show_command(name: str) -> None:
+    """Show what the data NAME is, where, and whether machines can read it.
+
+    \b
+    workhand data show sales
+    """
+    settings = load()
+    entry = registry.one(settings.home / FILE, name)
+    click.echo(clean(f"{entry.name}: {entry.description or 'not described'}"))
+    click.echo(clean(f"  here     {entry.where} ({entry.kind})"))
+    click.echo(clean(f"  inside   {entry.inside}, read-only"))
+    if problem := _problem(settings, entry):
+        click.echo(clean(f"  problem  {problem}"))
+        return
+    seen = places.looked_through(Path(entry.where))
+    click.echo(f"  files    {seen.files:,}{'' if seen.whole else ' or more'}")
+    if entry.kind == "directory" and (warning := seen.warning(Path(entry.where))):
+        click.echo(clean(f"  problem  {warning}"))
+
+
+@data_command.command("remove")
+@click.argument("name")
+def remove_command(name: str) -> None:
+    """Have no further session read the data NAME; the data itself stays.
+
+    \b
+    workhand data remove sales
+    """
+    settings = load()
+    registry.remove(settings.home / FILE, name)
+    shutil.rmtree(settings.home / COPIES / name, ignore_errors=True)
+    click.echo(f"{name} is removed.")
+
+
+# -- what sessions have of it -----------------------------------------------------
+
+
+def of(settings: Settings, guard: Guard) -> tuple[Entry, ...]:
+    """Give the data that a session has: what is there, still.  Without a machine of its own it has none."""
+    if guard.isolation == "none":
+        return ()
+    return tuple(each for each in registry.load(settings.home / FILE) if not _problem(settings, each))
+
+
+def shown(settings: Settings, guard: Guard) -> dict[str, Path]:
+    """Give the directories of a session's data by where a machine shows them."""
+    return {each.shown_at: _directory(settings, each) for each in of(settings, guard)}
+
+
+def told(settings: Settings, guard: Guard) -> str:
+    """Give what the model is told of a session's data, behind its system prompt."""
+    said = registry.listed(of(settings, guard))
+    return f"\n\n{said}" if said else ""
+
+
+def _directory(settings: Settings, entry: Entry) -> Path:
+    if entry.kind == "directory":
+        return Path(entry.where)
+    return places.staged(Path(entry.where), settings.home / COPIES / entry.name)
+
+
+def _problem(settings: Settings, entry: Entry) -> str:
+    """Say why data cannot be shown: it has gone, or something else is in its place since it was added."""
+    place = Path(entry.where)
+    try:
+        found = places.checked(place, settings.home)
+    except ConfigError as error:
+        return str(error)
+    if found != place or found.is_dir() != (entry.kind == "directory"):
+        return f"{entry.where!r} is no longer what was added; `workhand data remove {entry.name}` and add it again."
+    return ""
