@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,17 @@ def test_the_copy_of_a_file_is_readable_and_follows_it(tmp_path: Path) -> None:
     file.write_text("a,1\nb,2")
     places.staged(file, tmp_path / "copies" / "prices")
     assert copy.read_text() == "a,1\nb,2"
+
+
+def test_the_copy_of_a_database_in_use_has_what_was_committed_and_opens_read_only(tmp_path: Path) -> None:
+    file = tmp_path / "shop.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as shop:
+        shop.execute("PRAGMA journal_mode = WAL")
+        shop.execute("CREATE TABLE orders (id)")
+        for count in (1, 2):
+            shop.execute("INSERT INTO orders VALUES (7)")
+            copy = places.staged(file, tmp_path / "copies" / "shop") / "shop.db"
+            with closing(sqlite3.connect(f"{copy.as_uri()}?mode=ro", uri=True)) as read:
+                assert read.execute("SELECT count(*) FROM orders").fetchone() == (count,)
+                assert read.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    assert [path.name for path in copy.parent.iterdir()] == ["shop.db"]

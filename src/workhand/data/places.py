@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ TELLING = {
 }
 """Names that keys have, in whatever directory."""
 
+SQLITE = b"SQLite format 3\0"
 LOOKED_AT_MAX = 200_000
 COPIED_BYTES_MAX = 4 << 30
 
@@ -128,10 +130,31 @@ def staged(file: Path, directory: Path) -> Path:
     directory.mkdir(exist_ok=True)
     directory.chmod(0o755)
     target, now = directory / file.name, file.stat()
-    if not target.exists() or (target.stat().st_size, target.stat().st_mtime_ns) != (size, now.st_mtime_ns):
+    logged = file.with_name(f"{file.name}-wal").exists()  # what SQLite has not yet written to the file itself
+    if logged or not target.exists() or (target.stat().st_size, target.stat().st_mtime_ns) != (size, now.st_mtime_ns):
         part = directory.parent / f".{directory.name}.{os.getpid()}"
-        shutil.copyfile(file, part)
+        part.unlink(missing_ok=True)
+        _copy(file, part)
         part.chmod(0o644)
         os.utime(part, ns=(now.st_atime_ns, now.st_mtime_ns))
         part.replace(target)
     return directory
+
+
+def _copy(file: Path, part: Path) -> None:
+    """Copy a file; a database of SQLite as of one moment, and so that it opens where nothing can be written."""
+    with file.open("rb") as opened:
+        if opened.read(len(SQLITE)) != SQLITE:
+            shutil.copyfile(file, part)
+            return
+    import sqlite3
+
+    try:
+        with (
+            closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(part)) as target,
+        ):
+            source.backup(target)
+            target.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as error:
+        raise ConfigError(f"The database {str(file)!r} cannot be copied: {error}; mend it, or remove it.") from error
