@@ -123,9 +123,14 @@ def _check_link(path: Path, root: Path) -> None:
 
 def staged(file: Path, directory: Path) -> Path:
     """Give a directory with a copy of a file, as it is now, that others can read: machines show directories."""
+    import sqlite3
+
     size = file.stat().st_size
     if size > COPIED_BYTES_MAX:
-        raise ConfigError(f"{str(file)!r} has {size:,} bytes, which are too many to copy; add its directory instead.")
+        raise ConfigError(
+            f"{str(file)!r} has {size:,} bytes, which are too many to copy; `workhand data remove "
+            f"{directory.name}` and add its directory instead."
+        )
     directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.mkdir(exist_ok=True)
     directory.chmod(0o755)
@@ -134,7 +139,11 @@ def staged(file: Path, directory: Path) -> Path:
     if logged or not target.exists() or (target.stat().st_size, target.stat().st_mtime_ns) != (size, now.st_mtime_ns):
         part = directory.parent / f".{directory.name}.{os.getpid()}"
         part.unlink(missing_ok=True)
-        _copy(file, part)
+        try:
+            _copy(file, part)
+        except sqlite3.Error as error:
+            remedy = f"mend it, or `workhand data remove {directory.name}`"
+            raise ConfigError(f"The database {str(file)!r} cannot be copied: {error}; {remedy}.") from error
         part.chmod(0o644)
         os.utime(part, ns=(now.st_atime_ns, now.st_mtime_ns))
         part.replace(target)
@@ -149,12 +158,9 @@ def _copy(file: Path, part: Path) -> None:
             return
     import sqlite3
 
-    try:
-        with (
-            closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as source,
-            closing(sqlite3.connect(part)) as target,
-        ):
-            source.backup(target)
-            target.execute("PRAGMA journal_mode = DELETE")
-    except sqlite3.Error as error:
-        raise ConfigError(f"The database {str(file)!r} cannot be copied: {error}; mend it, or remove it.") from error
+    with (
+        closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as source,
+        closing(sqlite3.connect(part)) as target,
+    ):
+        source.backup(target)
+        target.execute("PRAGMA journal_mode = DELETE")
