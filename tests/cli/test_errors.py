@@ -197,3 +197,10 @@ def test_deleting_without_an_answer_says_how_to_and_deletes_nothing(workhand: Wo
     ran = workhand("delete", workhand.session())
     assert "--yes" in ran.err
     assert len(workhand("sessions", "--json").lines) == 1
+
+
+@pytest.mark.parametrize("kind", ["skills", "mcp", "api", "data"])
+def test_an_empty_list_says_how_something_comes_into_it(workhand: Workhand, kind: str) -> None:
+    listed = workhand(kind, "ls")
+    assert listed.out.startswith("There ") and f"workhand {kind} add" in listed.out
+    assert workhand(kind, "ls", "--json").out == ""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
+
+import pytest
 
 from tests.cli.command import BEGIN, DELIVER, PLAN, Workhand, shell
 
@@ -49,3 +53,20 @@ def test_who_has_no_machine_and_no_session_is_told(workhand: Workhand) -> None:
     assert "There is no session 'nothing'" in workhand("sandbox", "attach", "nothing").err
     destroyed = workhand("sandbox", "destroy", "nothing")
     assert (destroyed.code, "No machine of session 'nothing' is open" in destroyed.err) == (3, True)
+
+
+KILLED = """
+import os
+from pathlib import Path
+from workhand.core.ports import Capabilities
+from workhand.sandbox import register
+register.enter("killed", Path("/tmp"), Capabilities("unsafe", "none", "rlimits", "host"), os.getpid())
+"""
+
+
+@pytest.mark.usefixtures("require_bubblewrap")
+def test_what_a_killed_process_left_behind_goes_when_the_next_machine_opens(workhand: Workhand) -> None:
+    subprocess.run([sys.executable, "-c", KILLED], check=True)
+    assert "killed" in workhand("sandbox", "ls").out
+    assert workhand("sandbox", "exec", "--", "true").code == 0
+    assert "killed" not in workhand("sandbox", "ls").out

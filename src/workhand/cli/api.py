@@ -88,7 +88,10 @@ def ls_command(as_json: bool) -> None:
     \b
     workhand api ls --json
     """
-    for api in of(load()):
+    apis = of(load())
+    if not apis and not as_json:
+        click.echo("There are no APIs yet: workhand api add NAME --openapi FILE adds one.")
+    for api in apis:
         if as_json:
             click.echo(canonical.encode({"name": api.name, **api.stated()}).decode())
         else:

@@ -66,7 +66,10 @@ def ls_command(as_json: bool) -> None:
     workhand data ls --json
     """
     settings = load()
-    for entry in registry.load(settings.home / FILE):
+    entries = registry.load(settings.home / FILE)
+    if not entries and not as_json:
+        click.echo("There is no data yet: workhand data add NAME PLACE adds some.")
+    for entry in entries:
         problem = _problem(settings, entry)
         if as_json:
             stated = {**asdict(entry), "inside": entry.inside, "problem": problem}

@@ -99,7 +99,10 @@ def ls_command(as_json: bool) -> None:
     from workhand.core import canonical
     from workhand.mcp import config
 
-    for server in config.load(_file(load())):
+    servers = config.load(_file(load()))
+    if not servers and not as_json:
+        click.echo("There are no servers yet: workhand mcp add NAME -- PROGRAM adds one.")
+    for server in servers:
         said = {"name": server.name, "runs": _runs(server), "where": _where(server)}
         if as_json:
             click.echo(canonical.encode(said).decode())

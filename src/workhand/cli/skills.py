@@ -38,7 +38,10 @@ def ls_command(workspace: Path | None, as_json: bool) -> None:
     \b
     workhand skills ls --workspace .
     """
-    for skill in of(load(), workspace):
+    found = of(load(), workspace)
+    if not found and not as_json:
+        click.echo("There are no skills yet: workhand skills add DIR adds one.")
+    for skill in found:
         if as_json:
             stated = {"name": skill.name, "description": skill.description, "directory": str(skill.directory)}
             click.echo(canonical.encode(stated).decode())

@@ -361,12 +361,19 @@ def image(settings: Settings) -> Path | None:
 
 
 async def open_for(settings: Settings, least: Isolation, spec: MachineSpec) -> DaemonSandbox:
-    """Open a machine that isolates at least so strongly, on this host or at the service that the person has chosen."""
+    """Open a machine that isolates at least so strongly, on this host or at the service that the person has chosen.
+
+    What killed processes have left on this host goes first.
+    """
+    from anyio import to_thread
+
+    from workhand.sandbox import register
     from workhand.sandbox.probe import open_sandbox
     from workhand.sandbox.tiers import listed, open_machine
 
     if settings.elsewhere and least != "none":
         return listed(await open_sandbox(settings.elsewhere, spec, settings.e2b), spec)
+    await to_thread.run_sync(register.sweep)
     return await open_machine(least, spec)
 
 
