@@ -19,7 +19,7 @@ What a model can repair is never raised: it becomes an ``Observation`` with
       StoreError             the database is damaged, or of a format this version cannot read
         Conflict             another writer was first: drop everything and wake again
         SessionUnknown       no session has that id
-      ServerFailed           an MCP server gave no usable answer: tell the model, which may call again
+      ServerFailed           an MCP server or a database gave no usable answer: tell the model, which may ask again
       Denied                 a person or a rule said no
       HistoryEdited          an agent's messages do not begin with those on record: begin a new context
       LimitReached           steps, tokens, money or time are used up
@@ -122,7 +122,7 @@ class SessionUnknown(StoreError):
 
 
 class ServerFailed(WorkhandError):
-    """An MCP server could not be started, ended, was too slow, or refused a request."""
+    """An MCP server or a database could not be started or reached, ended, was too slow, or refused a request."""
 
 
 class Denied(WorkhandError):

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.command import BEGIN, DELIVER, PLAN, Workhand, shell
+from tests.data.server import PASSWORD, Server, running
 
 pytestmark = pytest.mark.usefixtures("require_bubblewrap")
 CONFIG, NOT_THERE = 3, 2
 LOOK = "cat /mnt/data/sales/*.csv /mnt/data/prices/prices.csv"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with running() as found:
+        yield found
 
 
 @pytest.fixture
@@ -83,3 +91,49 @@ def test_names_are_taken_once_and_what_is_unknown_or_secret_is_refused(workhand:
         assert workhand("data", *arguments).code == CONFIG
     stated = json.loads((workhand.home / "data.json").read_text())
     assert stated == {"data": {"sales": {"kind": "directory", "where": str(sales)}}}
+
+
+def test_a_database_is_asked_from_a_session_that_never_has_its_password(workhand: Workhand, server: Server) -> None:
+    where = f"127.0.0.1:{server.port}"
+    assert workhand("secrets", "add", "SHOP_KEY", "--host", where, stdin=PASSWORD).code == 0
+    address = f"postgresql://reader:${{SHOP_KEY}}@{where}/postgres"
+    added = workhand("data", "add", "shop", address, "--describe", "What was sold.")
+    assert added.out == "shop is added: sessions ask it with `data query shop`; 1 tables can be read.\n", added.err
+    assert workhand("data", "show", "shop").code == 0
+    ask = "data query shop 'SELECT sum(price) AS total FROM orders'; data query shop -o out.csv 'SELECT * FROM orders'"
+    change = "echo 'DELETE FROM orders' | data query shop -; data show nothing; data show shop; data ls"
+    look = f"env | grep -c {PASSWORD[6:]}; grep -rlI {PASSWORD[6:]} /home /tmp /run /etc /opt"
+    model = workhand.script(PLAN, BEGIN, shell(f"{ask}; wc -l < out.csv; {change}; {look}"), DELIVER)
+    ran = workhand("run", "--model", model, "What did it bring?")
+    assert ran.code == 0, ran.err
+    prompt = workhand.events(workhand.session())[0]["event"]["policy"]["system_prompt"]
+    assert "- shop: What was sold. (`data show shop`, `data query shop SQL`)" in prompt
+    said = observed(workhand)
+    assert "total\n125125.00" in said and "out.csv: 1,000 rows" in said and "\n1001\n" in said, said
+    assert "cannot execute DELETE in a read-only transaction" in said
+    assert "There is no database 'nothing'; there are shop." in said
+    assert "public.orders (about 1,000 rows): id integer" in said
+    assert "shop  postgresql  `data show shop`, `data query shop SQL`  What was sold." in said
+    kept = (workhand.home / "data.json").read_text() + json.dumps(workhand.events(workhand.session()))
+    assert PASSWORD not in kept
+
+
+def test_a_rule_forbids_a_database(workhand: Workhand, server: Server) -> None:
+    rules = workhand.directory / "rules.toml"
+    rules.write_text('[[rule]]\nname = "no-shop"\nverdict = "deny"\nhosts = ["data:shop"]\nwhy = "It is closed."\n')
+    workhand.environment["SHOP_KEY"] = PASSWORD
+    assert (
+        workhand("data", "add", "shop", f"postgresql://reader:${{SHOP_KEY}}@127.0.0.1:{server.port}/postgres").code == 0
+    )
+    model = workhand.script(PLAN, BEGIN, shell("data query shop 'SELECT 42'"), DELIVER)
+    assert workhand("run", "--model", model, "--approve", str(rules), "Ask").code == 0
+    told = observed(workhand)
+    assert "data: Refused by rule 'no-shop': It is closed." in told and "\n42" not in told
+
+
+@pytest.mark.parametrize(
+    "place", ["postgresql://reader:dummy-value-123456@127.0.0.1/a", "mysql://dummy-value-123456@b/c"]
+)
+def test_an_address_that_cannot_be_used_is_not_repeated(workhand: Workhand, place: str) -> None:
+    added = workhand("data", "add", "shop", place)
+    assert added.code == CONFIG and "dummy" not in added.err and "postgresql://USER:${NAME}@HOST" in added.err

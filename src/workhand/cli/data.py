@@ -1,4 +1,4 @@
-"""``data``: directories and files of the person's that every session can read."""
+"""``data``: directories, files and databases of the person's that every session can read."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
+import anyio
 import click
 
+from workhand.cli import asking
 from workhand.cli.settings import Settings, load
 from workhand.cli.words import clean
 from workhand.core import canonical
 from workhand.core.policy import Guard
 from workhand.data import places, registry
+from workhand.data.address import checked, is_address
 from workhand.data.registry import Entry
 from workhand.errors import ConfigError
 
@@ -22,30 +25,44 @@ COPIES = "data"  # of files, below the home: a machine shows directories
 
 @click.group("data")
 def data_command() -> None:
-    """Add, list, show and remove data: directories and files that sessions read at /mnt/data, and cannot change.
+    """Add, list, show and remove data: directories, files and databases that sessions read, and cannot change.
 
     \b
     workhand data add sales /srv/sales --describe "Orders by day, since 2019."
+    workhand data add shop 'postgresql://reader:${SHOP_KEY}@db.example.com/shop'
     workhand run "Which product sold best in 2024?"
     """
 
 
 @data_command.command("add")
 @click.argument("name")
-@click.argument("place", type=click.Path(path_type=Path))
+@click.argument("place")
 @click.option("--describe", "description", default="", metavar="TEXT", help="What it is; the agent reads this line.")
-def add_command(name: str, place: Path, description: str) -> None:
-    """Have all further sessions read the directory or the file PLACE, as /mnt/data/NAME.
+def add_command(name: str, place: str, description: str) -> None:
+    """Have all further sessions read the directory or the file PLACE, as /mnt/data/NAME, or ask the database PLACE.
 
     A directory is shown as it is at the time; of a file, a copy is made whenever a machine opens.
     What may hold keys is refused, and so is a directory with links that lead out of it.
 
+    A database is asked by this computer, in transactions that only read. Its password is no part of the address: write
+    ${KEY} for it, a secret or a variable of that name. State a role that may read what is meant, and nothing else.
+
     \b
     workhand data add sales /srv/sales --describe "Orders by day, since 2019."
     workhand data add prices ./prices.csv
+    workhand secrets add SHOP_KEY --host db.example.com:5432
+    workhand data add shop 'postgresql://reader:${SHOP_KEY}@db.example.com/shop'
     """
     settings = load()
-    found = places.checked(place, settings.home)
+    if is_address(place):
+        entry = Entry(name, "postgresql", checked(place), registry.described(description))
+        seen = anyio.run(asking.tables, settings, entry)
+        registry.add(settings.home / FILE, entry)
+        click.echo(
+            clean(f"{name} is added: sessions ask it with `data query {name}`; {seen.rows:,} tables can be read.")
+        )
+        return
+    found = places.checked(Path(place), settings.home)
     seen = places.looked_through(found)
     kind: registry.Kind = "directory" if found.is_dir() else "file"
     entry = Entry(name, kind, str(found), registry.described(description))
@@ -75,7 +92,7 @@ def ls_command(as_json: bool) -> None:
             stated = {**asdict(entry), "inside": entry.inside, "problem": problem}
             click.echo(canonical.encode(stated).decode())
         else:
-            click.echo(clean(f"{entry.name:<20} {entry.kind:<9} {problem or entry.description or entry.where}"))
+            click.echo(clean(f"{entry.name:<20} {entry.kind:<10} {problem or entry.description or entry.where}"))
 
 
 @data_command.command("show")
@@ -91,6 +108,10 @@ def show_command(name: str) -> None:
     click.echo(clean(f"{entry.name}: {entry.description or 'not described'}"))
     click.echo(clean(f"  here     {entry.where} ({entry.kind})"))
     click.echo(clean(f"  inside   {entry.inside}, read-only"))
+    if entry.kind == "postgresql":
+        seen = anyio.run(asking.tables, settings, entry)
+        click.echo(f"  tables   {seen.rows:,}")
+        return
     if problem := _problem(settings, entry):
         click.echo(clean(f"  problem  {problem}"))
         return
@@ -126,7 +147,7 @@ def of(settings: Settings, guard: Guard) -> tuple[Entry, ...]:
 
 def shown(settings: Settings, guard: Guard) -> dict[str, Path]:
     """Give the directories of a session's data by where a machine shows them."""
-    return {each.shown_at: _directory(settings, each) for each in of(settings, guard)}
+    return {each.shown_at: _directory(settings, each) for each in of(settings, guard) if each.kind != "postgresql"}
 
 
 def told(settings: Settings, guard: Guard) -> str:
@@ -143,6 +164,8 @@ def _directory(settings: Settings, entry: Entry) -> Path:
 
 def _problem(settings: Settings, entry: Entry) -> str:
     """Say why data cannot be shown: it has gone, or something else is in its place since it was added."""
+    if entry.kind == "postgresql":
+        return ""  # it may be away for a while
     place = Path(entry.where)
     try:
         found = places.checked(place, settings.home)

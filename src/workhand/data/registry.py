@@ -1,8 +1,9 @@
-"""The data that a person has named for sessions: directories and files, in one file of theirs.
+"""The data that a person has named for sessions: directories, files and databases, in one file of theirs.
 
-    {"data": {"sales": {"kind": "directory", "where": "/srv/sales", "description": "Orders by day, since 2019."}}}
+    {"data": {"sales": {"kind": "directory", "where": "/srv/sales", "description": "Orders by day, since 2019."},
+              "shop": {"kind": "postgresql", "where": "postgresql://reader:${SHOP_KEY}@db.example.com/shop"}}}
 
-A machine shows each at a place of its own, to be read only.
+A machine shows a directory or a file at a place of its own, to be read only; a database is asked by the host for it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from workhand.errors import ConfigError
 
-Kind: TypeAlias = Literal["directory", "file"]
+Kind: TypeAlias = Literal["directory", "file", "postgresql"]
 
 INSIDE = "/mnt/data"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -42,7 +43,9 @@ class Entry:
 
     @property
     def inside(self) -> str:
-        """Where the data itself is in a machine."""
+        """Where the data itself is in a machine, or how it is asked there."""
+        if self.kind == "postgresql":
+            return f"`data show {self.name}`, `data query {self.name} SQL`"
         return self.shown_at if self.kind == "directory" else f"{self.shown_at}/{Path(self.where).name}"
 
 

@@ -20,6 +20,7 @@ COMMANDS = {
     ),
     "convert": ("convert", "make a document of another format: docx, odt, pdf, html, xlsx, csv and more"),
     "mcp": ("mcp", "use the tools, resources and prompts of MCP servers that the user has set up"),
+    "data": ("data", "ask the databases that the user has added, and list their data"),
     "render": ("render", "make a picture or a PDF of a document or a page: png or pdf"),
     "transcribe": ("transcribe", "turn speech into text"),
     "note": ("note", "keep findings with their sources, and progress, in ~/notes.md"),
