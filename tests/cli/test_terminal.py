@@ -95,9 +95,7 @@ def test_a_terminal_shows_the_plan_the_action_its_output_the_meter_and_the_resul
     assert "All done." in shown.plain.rpartition("step")[0]
     said, context = shown.plain.rstrip().split("Session ")[-1].split("Context: ")
     assert re.match(r"[0-9a-f]{8}: answered\.", said)
-    assert re.match(
-        r"Context: (> )?[\d.]+ % of what append-only would have cost, 0 unplanned breaks; `workhand show", context
-    )
+    assert re.match(r"(> )?[\d.]+ % of what append-only would have cost, 0 unplanned breaks; `workhand show", context)
 
 
 def test_a_question_is_answered_where_it_is_asked(workhand: Workhand) -> None:

@@ -56,11 +56,10 @@ def add_command(name: str, place: str, description: str) -> None:
     settings = load()
     if is_address(place):
         entry = Entry(name, "postgresql", checked(place), registry.described(description))
-        seen = anyio.run(asking.tables, settings, entry)
+        tables = anyio.run(asking.tables, settings, entry).rows
         registry.add(settings.home / FILE, entry)
-        click.echo(
-            clean(f"{name} is added: sessions ask it with `data query {name}`; {seen.rows:,} tables can be read.")
-        )
+        said = f"{name} is added: sessions ask it with `data query {name}`; {tables:,} tables can be read."
+        click.echo(clean(said))
         return
     found = places.checked(Path(place), settings.home)
     seen = places.looked_through(found)
@@ -109,8 +108,7 @@ def show_command(name: str) -> None:
     click.echo(clean(f"  here     {entry.where} ({entry.kind})"))
     click.echo(clean(f"  inside   {entry.inside}, read-only"))
     if entry.kind == "postgresql":
-        seen = anyio.run(asking.tables, settings, entry)
-        click.echo(f"  tables   {seen.rows:,}")
+        click.echo(f"  tables   {anyio.run(asking.tables, settings, entry).rows:,}")
         return
     if problem := _problem(settings, entry):
         click.echo(clean(f"  problem  {problem}"))

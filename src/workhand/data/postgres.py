@@ -13,10 +13,10 @@ import csv
 import io
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import anyio
 
@@ -116,16 +116,14 @@ async def _connected(address: str, bounds: Bounds) -> AsyncIterator[AsyncConnect
 async def _asked(connection: AsyncConnection[Any], text: str, writer: _Writer) -> Answer:
     whole = True
     async with connection.cursor() as cursor:
-        rows = cursor.stream(text.encode())
-        try:
+        rows = cast("AsyncGenerator[Any]", cursor.stream(text.encode()))  # which it is
+        async with aclosing(rows):
             async for _ in rows:
                 if not writer.names:
                     writer.begin(cursor)
                 if not writer.take(cursor):
                     whole = False
                     break
-        finally:
-            await rows.aclose()
     return Answer(writer.content(), writer.rows, whole)
 
 
