@@ -102,5 +102,6 @@ def _modifiers(said: Said) -> int:
 def _number(said: Said, name: str, least: float, most: float) -> float:
     """Give a number within its bounds; what is none counts as 0."""
     value = said.get(name)
-    usable = isinstance(value, int | float) and math.isfinite(value)
-    return min(max(float(value), least), most) if usable and isinstance(value, int | float) else 0.0
+    if not isinstance(value, int | float) or (isinstance(value, float) and math.isnan(value)):
+        return 0.0
+    return float(min(max(value, least), most))  # in this order, as not every whole number fits a float

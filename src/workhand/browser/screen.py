@@ -161,7 +161,7 @@ class Screen:
     def _heed(self, text: str, act: Callable[[Command], None]) -> None:
         try:
             said = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if not isinstance(said, dict):
             return
