@@ -17,6 +17,22 @@ SELECT_MS = 1_500.0
 CANDIDATES = 3
 WHEEL_PX, END_PX = 700, 1_000_000
 COVERED = re.compile(r"(<[^>]{1,80}>).{0,200}? intercepts pointer events", re.DOTALL)
+MIDDLE = (640, 400)
+SCROLLED = """() => {  // the middle of the window, or of the largest part of a page that scrolls only within itself
+  const middle = [innerWidth / 2, innerHeight / 2];
+  if (document.scrollingElement.scrollHeight > innerHeight + 1) return middle;
+  let largest = 0, place = middle;
+  for (const element of document.querySelectorAll("body *")) {
+    if (element.scrollHeight <= element.clientHeight + 1) continue;
+    if (!["auto", "scroll"].includes(getComputedStyle(element).overflowY)) continue;
+    const box = element.getBoundingClientRect();
+    const [left, right] = [Math.max(box.left, 0), Math.min(box.right, innerWidth)];
+    const [top, bottom] = [Math.max(box.top, 0), Math.min(box.bottom, innerHeight)];
+    const area = Math.max(right - left, 0) * Math.max(bottom - top, 0);
+    if (area > largest) [largest, place] = [area, [(left + right) / 2, (top + bottom) / 2]];
+  }
+  return place;
+}"""
 REASONS = (  # what Playwright says, and what to tell the model
     ("element is not visible", "it is not visible; what it is in may have to be opened first"),
     ("element is not enabled", "it is disabled; something else may have to be filled in first"),
@@ -81,11 +97,15 @@ async def _do(page: Page, act: Act) -> None:
 
 
 async def _scroll(page: Page, thing: Locator | None, where: str) -> None:
-    """Turn the wheel over a thing, or over the middle of the window."""
+    """Turn the wheel over a thing, over the middle of the window, or where there is something to be scrolled."""
     if thing is not None:
         await thing.hover(timeout=ACT_MS)
     else:
-        await page.mouse.move(640, 400)
+        match await page.evaluate(SCROLLED):
+            case [int() | float() as x, int() | float() as y]:
+                await page.mouse.move(x, y)
+            case _:  # The page has put something of its own in the place of what was asked.
+                await page.mouse.move(*MIDDLE)
     pixels = {"up": -WHEEL_PX, "top": -END_PX, "bottom": END_PX}.get(where, WHEEL_PX)
     await page.mouse.wheel(0, pixels)
 
