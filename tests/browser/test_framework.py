@@ -1,6 +1,6 @@
 """A single-page site built with a framework that nobody here wrote: routes, lists that come later, forms with state.
 
-``tests/browser/framework.sh DIRECTORY`` takes the framework out of its packages; ``SITE_FRAMEWORK`` names the directory.
+``tests/browser/framework.sh DIR`` takes the framework out of its packages; ``SITE_FRAMEWORK`` names the directory.
 """
 
 from __future__ import annotations
