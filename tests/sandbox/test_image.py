@@ -100,7 +100,7 @@ def test_what_is_built_has_the_tools_their_versions_and_nothing_to_clean_up(buil
 
 @pytest.mark.anyio
 @pytest.mark.machines
-@pytest.mark.parametrize("kind", ["bubblewrap", "qemu"])
+@pytest.mark.parametrize("kind", ["bubblewrap", "gvisor", "qemu"])
 async def test_a_machine_has_the_image_as_its_system(kind: Kind, built: Path, tmp_path: Path) -> None:
     (tmp_path / "workspace").mkdir()
     spec = MachineSpec(
@@ -108,7 +108,8 @@ async def test_a_machine_has_the_image_as_its_system(kind: Kind, built: Path, tm
     )
     look = f"for tool in {' '.join(TOOLS)}; do which $tool || echo no $tool; done | grep ^no; head -c 3 /etc/issue"
     changes = (
-        f"touch /x /etc/x 2>&1 | grep -c Read-only; cat {TRUSTED_FILE}; cat $SSL_CERT_FILE; id -un; echo y > y; cat y"
+        f"touch /x /etc/x 2>&1 | grep -cE 'Read-only|denied'; cat {TRUSTED_FILE}; cat $SSL_CERT_FILE; id -un; "
+        "echo y > y; cat y"
     )
     async with await open_sandbox(kind, spec) as sandbox:
         done = await sandbox.execute(("sh", "-c", f"{look}; {changes}"), timeout_s=60, output_bytes_max=10_000)

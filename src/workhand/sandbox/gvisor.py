@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import shutil
+import stat
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -86,8 +87,6 @@ async def open_gvisor(spec: MachineSpec, image: Path | None = None) -> DaemonSan
         raise SandboxUnavailable(
             f"Only root can let a machine go on from {str(image)!r}; run as root, or open a new one."
         )
-    if spec.root is not None:
-        raise SandboxUnavailable("A gVisor machine has the host's programs and no image; leave the image out.")
     workspace = real_directory(spec.workspace)
     kept = None if spec.kept is None else real_directory(spec.kept)
     if kept is not None:
@@ -100,13 +99,13 @@ async def open_gvisor(spec: MachineSpec, image: Path | None = None) -> DaemonSan
         tasks = replace(spec.limits, processes=HOST_TASKS_FIRST + HOST_TASKS_EACH * processes)
         groups, joins = limit.join_group(resources, state, slot, tasks)
         identity = await to_thread.run_sync(choose_identity, workspace, slot, spec)
-        python = find_python(identity.uid)
+        python = find_python(identity.uid, spec.root)
         places, mounts = shown(sources(spec, workspace, kept), identity, state)
         rlimits = limit.rlimits(spec.limits, grouped=True, own_user=True) | {"RLIMIT_NPROC": processes}
         command = daemon_command(python, PACKAGE_PARENT, spec.daemon_settings(rlimits))
         bundle = make_bundle(resources, state, slot, identity.uid)
         make_file(bundle / "seccomp", seccomp.set_id_program())  # inside, no kernel of the host's sees such a mode
-        describe(bundle, command, [*system(bundle, python, spec), *working(places, spec)])
+        describe(bundle, command, [*system(bundle, places, python, spec), *working(places, spec)])
         runsc = [find_program("runsc", "runsc"), *OPTIONS, "--root", str(bundle / "state")]
         runsc.append("--rootless" if image is None else "--ignore-cgroups")
         action = ["run"]
@@ -217,6 +216,7 @@ def make_directory(path: Path) -> None:
 
 def make_file(path: Path, content: bytes) -> None:
     make_directory(path.parent)
+    path.unlink(missing_ok=True)  # it may be a link of an image's
     path.write_bytes(content)
     path.chmod(0o644)
 
@@ -228,7 +228,7 @@ def describe(bundle: Path, command: list[str], mounts: list[Mount]) -> None:
     """
     for mount in mounts:
         place = bundle / "root" / mount["destination"].lstrip("/")
-        if Path(mount["source"]).is_dir():
+        if place.is_dir() or Path(mount["source"]).is_dir():
             make_directory(place)
         elif mount["type"] == "bind":
             make_file(place, b"")
@@ -252,22 +252,10 @@ def describe(bundle: Path, command: list[str], mounts: list[Mount]) -> None:
     make_file(bundle / "config.json", json.dumps(config).encode())
 
 
-def system(bundle: Path, python: str, spec: MachineSpec) -> Iterator[Mount]:
-    """Lay out what every inside has: the host's programs, settings, authorities to trust, the daemon."""
+def system(bundle: Path, places: Mapping[str, str], python: str, spec: MachineSpec) -> Iterator[Mount]:
+    """Lay out what every inside has: programs and settings, the host's or an image's, what to trust, the daemon."""
     root = bundle / "root"
-    yield bind("/usr", "/usr")
-    for path in (Path("/", name) for name in SYSTEM_LINKS):
-        if path.is_symlink():
-            (root / path.name).symlink_to(os.readlink(path))
-        elif path.is_dir():
-            yield bind(str(path), str(path))
-    prefix = Path(python).parents[1]
-    if not prefix.is_relative_to("/usr"):
-        yield bind(str(prefix), str(prefix))
-    for name in ETC_FROM_HOST:
-        source = os.path.realpath(f"/etc/{name}")
-        if os.access(source, os.R_OK):
-            yield bind(source, f"/etc/{name}")
+    yield from of_host(root, python) if spec.root is None else of_image(root, spec.root, places["root"])
     for name, text in ETC_FILES.items():
         make_file(root / "etc" / name, text.replace("root:x:0:0:root:/root:", f"agent:x:0:0:agent:{HOME}:").encode())
     for module in Path(__file__).with_name("inside").glob("*.py"):
@@ -279,11 +267,57 @@ def system(bundle: Path, python: str, spec: MachineSpec) -> Iterator[Mount]:
         make_directory((root / place.lstrip("/")).parent)
         (root / place.lstrip("/")).symlink_to(target)
     if spec.trusted:
+        base = spec.root or ""
         trusted = root / TRUSTED_FILE.lstrip("/")
         make_file(trusted, spec.trusted)
         for place in TRUSTED_BY_DEFAULT:
-            if os.path.exists(place) and os.path.dirname(os.path.realpath(place)) == os.path.dirname(place):
+            if os.path.exists(f"{base}{place}") and os.path.dirname(os.path.realpath(f"{base}{place}")) == (
+                os.path.dirname(f"{base}{place}")
+            ):
                 yield bind(str(trusted), place)
+
+
+def of_host(root: Path, python: str) -> Iterator[Mount]:
+    """Show the host's programs, and what of its settings they need."""
+    yield bind("/usr", "/usr")
+    yield from merged(root, Path("/"), "/")
+    prefix = Path(python).parents[1]
+    if not prefix.is_relative_to("/usr"):
+        yield bind(str(prefix), str(prefix))
+    for name in ETC_FROM_HOST:
+        source = os.path.realpath(f"/etc/{name}")
+        if os.access(source, os.R_OK):
+            yield bind(source, f"/etc/{name}")
+
+
+def of_image(root: Path, image: Path, shown_at: str) -> Iterator[Mount]:
+    """Show an image's programs, from where gVisor finds it; its settings are copied, since some are ours."""
+    for name in ("usr", "var"):
+        make_directory(root / name)
+        yield bind(f"{shown_at}/{name}", f"/{name}")
+    yield from merged(root, image, shown_at)
+    shutil.copytree(image / "etc", root / "etc", symlinks=True, ignore=unreadable, copy_function=shutil.copyfile)
+    for path in (root / "etc", *(root / "etc").rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)
+    if (own := root / "etc/workhand").is_symlink():
+        own.unlink()
+
+
+def merged(root: Path, system_root: Path, shown_at: str) -> Iterator[Mount]:
+    """Show /bin and the like: links into /usr as they are, directories as such."""
+    for path in (system_root / name for name in SYSTEM_LINKS):
+        if path.is_symlink():
+            (root / path.name).symlink_to(os.readlink(path))
+        elif path.is_dir():
+            make_directory(root / path.name)
+            yield bind(os.path.join(shown_at, path.name), f"/{path.name}")
+
+
+def unreadable(directory: str, names: list[str]) -> list[str]:
+    """Name what of an image's settings is not for everybody."""
+    modes = {name: os.lstat(os.path.join(directory, name)).st_mode for name in names}
+    return [name for name, mode in modes.items() if not (mode & stat.S_IROTH or stat.S_ISLNK(mode))]
 
 
 def working(places: Mapping[str, str], spec: MachineSpec) -> Iterator[Mount]:
