@@ -27,7 +27,7 @@ def test_an_api_is_added_listed_shown_and_removed(workhand: Workhand) -> None:
     again = workhand("api", "add", "bolts", "--openapi", str(BOLTS), "--secret", "KEY")
     assert (again.code, "There is an API 'bolts' already" in again.err) == (CONFIG, True)
     assert workhand("api", "remove", "bolts").out == "bolts is removed.\n"
-    assert workhand("api", "ls").out == "" and "KEY" in workhand("secrets").out
+    assert workhand("api", "ls", "--json").out == "" and "KEY" in workhand("secrets").out
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_what_cannot_be_added_is_said_in_one_sentence(workhand: Workhand, argume
     assert added.code == 0
     ran = workhand("api", *[each.format(bolts=BOLTS) for each in arguments])
     assert (ran.code, complaint in ran.err) == (CONFIG, True), ran.err
-    assert workhand("api", "ls").out == ""
+    assert workhand("api", "ls", "--json").out == ""
 
 
 def hostile(text: str) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def test_a_text_of_a_description_becomes_no_code_and_no_heading(workhand: Workha
     ran = workhand("api", "add", "b", "--openapi", "api.json", "--base-url", "https://b.example")
     if ran.code:
         assert ran.code == CONFIG and "this API cannot be added" in ran.err, ran.err
-        assert workhand("api", "ls").out == ""
+        assert workhand("api", "ls", "--json").out == ""
         return
     headings = [each for each in workhand("api", "show", "b").out.splitlines() if each.startswith("#")]
     assert len(headings) == 2 and headings[1] == "## Operations"

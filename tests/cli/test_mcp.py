@@ -36,7 +36,7 @@ def test_a_server_is_added_listed_tested_and_removed(tmp_path: Path) -> None:
     assert (tested["version"], tested["prompts"], "add" in tested["tools"]) == ("real 1.2", ["review"], True)
     assert tested["where"] == inside
     assert mcp(tmp_path, "remove", "real").stdout == "real is removed.\n"
-    assert mcp(tmp_path, "ls").stdout == ""
+    assert mcp(tmp_path, "ls", "--json").stdout == ""
 
 
 def test_a_server_on_the_web_is_added_and_its_headers_are_shown_nowhere(tmp_path: Path) -> None:

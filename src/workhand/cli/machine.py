@@ -210,8 +210,10 @@ async def _exec(settings: Settings, guard: Guard, wanted: Wanted) -> int:
     from workhand.cli.provisions import provisions
     from workhand.cli.surroundings import guarded
     from workhand.cli.wiring import image, new_id, open_for
+    from workhand.sandbox import register
     from workhand.sandbox.spec import MachineSpec
 
+    register.sweep()
     given = provisions(settings, guard, wanted.workspace)
     stdin = b"" if sys.stdin.isatty() else await anyio.to_thread.run_sync(sys.stdin.buffer.read)
     with tempfile.TemporaryDirectory(prefix="workhand-") as fresh:

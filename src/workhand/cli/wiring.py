@@ -297,11 +297,14 @@ async def open_toolbox(
     settings: Settings, store: SqliteStore, session: str, place: Place, log: Log
 ) -> AsyncIterator[SandboxToolbox]:
     """Give a session's tools over a machine that is opened when it is needed, and that people can enter."""
+    from anyio import to_thread
+
     from workhand.cli import errands, files, indexing, reaching
     from workhand.cli.attach import visitors
     from workhand.cli.driving import drivers
     from workhand.cli.provisions import provisions
     from workhand.cli.surroundings import guarded
+    from workhand.sandbox import register
     from workhand.sandbox.spec import MachineSpec
 
     policy = routing.in_force(log, log.policy)
@@ -332,6 +335,7 @@ async def open_toolbox(
     folder = Folder(kept)
     tell = partial(store.post, session)
     with held(place, session):
+        await to_thread.run_sync(register.sweep)  # before anything of this session's has a name that a dead one had
         async with (
             guarded(settings, policy.guard) as around,
             errands.door(settings, policy.guard, around, doorway, tell) as host,
@@ -361,19 +365,12 @@ def image(settings: Settings) -> Path | None:
 
 
 async def open_for(settings: Settings, least: Isolation, spec: MachineSpec) -> DaemonSandbox:
-    """Open a machine that isolates at least so strongly, on this host or at the service that the person has chosen.
-
-    What killed processes have left on this host goes first.
-    """
-    from anyio import to_thread
-
-    from workhand.sandbox import register
+    """Open a machine that isolates at least so strongly, on this host or at the service that the person has chosen."""
     from workhand.sandbox.probe import open_sandbox
     from workhand.sandbox.tiers import listed, open_machine
 
     if settings.elsewhere and least != "none":
         return listed(await open_sandbox(settings.elsewhere, spec, settings.e2b), spec)
-    await to_thread.run_sync(register.sweep)
     return await open_machine(least, spec)
 
 

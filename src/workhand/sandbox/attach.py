@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -62,7 +62,8 @@ async def listening(path: Path, receive: Callable[[SocketStream], Awaitable[None
             yield
         finally:
             group.cancel_scope.cancel()
-            os.unlink(path)
+            with suppress(FileNotFoundError):
+                os.unlink(path)
 
 
 async def visit(doorway: Doorway, visitor: SocketStream, shown: bytearray) -> None:
