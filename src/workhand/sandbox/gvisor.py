@@ -2,8 +2,8 @@
 
 Nothing of gVisor is root's: started as root it, too, becomes the session's own user first, and is then what it
 calls rootless.  That user is root inside, without a capability, since one user is all that it can map.  What the
-machine has is the same as in bubblewrap: the host's ``/usr``, a made-up ``/etc``, sized places for temporary files, the
-workspace, and no interface but loopback.  The system calls of programs are answered by ``ptrace``, which every host
+machine has is the same as in bubblewrap: the host's ``/usr`` and a made-up ``/etc``, or those of an image, sized places
+for temporary files, the workspace, and no interface but loopback.  The system calls of programs are answered by ``ptrace``, which every host
 allows and which makes each of them slower.
 
 gVisor reads the machine's description and its root from a directory.  It is in our own place for what is gone after
@@ -296,6 +296,10 @@ def of_image(root: Path, image: Path, shown_at: str) -> Iterator[Mount]:
         make_directory(root / name)
         yield bind(f"{shown_at}/{name}", f"/{name}")
     yield from merged(root, image, shown_at)
+    if (image / "etc").is_symlink():
+        raise SandboxUnavailable(
+            f"The image {str(image)!r} has a link for its /etc, which may lead anywhere; build it again."
+        )
     shutil.copytree(image / "etc", root / "etc", symlinks=True, ignore=unreadable, copy_function=shutil.copyfile)
     for path in (root / "etc", *(root / "etc").rglob("*")):
         if not path.is_symlink():
