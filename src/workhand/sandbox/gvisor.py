@@ -3,8 +3,8 @@
 Nothing of gVisor is root's: started as root it, too, becomes the session's own user first, and is then what it
 calls rootless.  That user is root inside, without a capability, since one user is all that it can map.  What the
 machine has is the same as in bubblewrap: the host's ``/usr`` and a made-up ``/etc``, or those of an image, sized places
-for temporary files, the workspace, and no interface but loopback.  The system calls of programs are answered by ``ptrace``, which every host
-allows and which makes each of them slower.
+for temporary files, the workspace, and no interface but loopback.  The system calls of programs are answered by
+``ptrace``, which every host allows and which makes each of them slower.
 
 gVisor reads the machine's description and its root from a directory.  It is in our own place for what is gone after
 a restart, it goes with the machine, and that of a killed host goes when the next machine opens.
