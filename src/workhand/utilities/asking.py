@@ -18,20 +18,24 @@ LENGTHS = struct.Struct(">II")
 ABSENT = "This machine has no way to ask the host for that; the user can give it one."
 
 
-def ask(request: dict[str, Any], payload: bytes = b"") -> tuple[dict[str, Any], list[bytes]]:
+def ask(
+    request: dict[str, Any], payload: bytes = b"", address: tuple[str, int] = ADDRESS
+) -> tuple[dict[str, Any], list[bytes]]:
     """Give what the host answers, and the contents that come with it; progress is told on standard error.
 
     Raises ``Unreadable`` with the reason when it cannot be done.
     """
     text = json.dumps(request).encode()
     try:
-        with socket.create_connection(ADDRESS) as connection:
+        with socket.create_connection(address) as connection:
             connection.sendall(LENGTHS.pack(len(text), len(payload)) + text + payload)
             with connection.makefile("rb") as answer:
                 said = last(answer)
                 contents = [answer.read(size) for size in said["sizes"]]
     except ConnectionRefusedError as error:
         raise Unreadable(ABSENT) from error
+    if [len(content) for content in contents] != said["sizes"]:
+        raise Unreadable("The host ended the connection before all of its answer had come; ask again.")
     if not said.get("ok"):
         raise Unreadable(said.get("error") or "The host did not say why.")
     return said, contents
