@@ -68,6 +68,7 @@ def test_a_session_calls_an_api_whose_key_it_never_sees(workhand: Workhand, bolt
     assert not any(VALUE.encode() in content for content in kept)
 
 
+@pytest.mark.machines
 @pytest.mark.parametrize(
     ("options", "header", "value"),
     [

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bench.crash import crash
 
 
+@pytest.mark.machines
 def test_a_process_killed_again_and_again_breaks_no_promise(tmp_path: Path) -> None:
     said: list[str] = []
     report = crash(tmp_path, kills=12, sessions=4, seed=5, say=said.append)

@@ -14,7 +14,7 @@ from tests.browser.person import at_desk
 from tests.browser.site import serving
 from tests.cli.command import BEGIN, DELIVER, PLAN, Workhand, command, shell, wait
 
-pytestmark = pytest.mark.usefixtures("require_bubblewrap", "require_browser")
+pytestmark = [pytest.mark.machines, pytest.mark.usefixtures("require_bubblewrap", "require_browser")]  # it takes long
 
 SECRET = "ada-4711"  # the site takes everybody for Ada whose name begins so
 VIEW: dict[str, Any] = {"tool": "browser_view", "arguments": {}}

@@ -26,6 +26,7 @@ COMMAND = f"echo {{i}} >> effects.log; seq {{i}} {LAST}"
 WINDOW = "[openai-chat]\nwindow_tokens = 60000\n"  # so small that it has to be compacted on the way
 
 
+@pytest.mark.machines
 def test_a_long_session_survives_all_that_is_done_to_it(workhand: Workhand) -> None:
     workhand.settings(WINDOW)
     model = workhand.script(PLAN, BEGIN, shell(COMMAND, repeat=STEPS), DELIVER)

@@ -84,6 +84,7 @@ def test_an_answer_that_cannot_be_used_is_asked_for_again(workhand: Workhand) ->
     assert "ModelFailed" in ran.out
 
 
+@pytest.mark.machines
 def test_a_server_that_is_not_there_keeps_the_task_and_says_how_to_go_on(workhand: Workhand) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
