@@ -39,7 +39,7 @@ The file is ``$WORKHAND_CONFIG``, or ``~/.config/workhand/config.toml``:
     key = "..."                           # or, better, in $WORKHAND_SEARCH_KEY
 
     [packages]                            # what `pip install` in a machine gets: see docs/packages.md
-    index = "https://mirror.example/simple"   # else the one that pip on this computer asks
+    index = "https://mirror.example/python"   # else the one that pip on this computer asks
     network = false                       # true, false, or by the network of the session: whether the index is asked
     sdists = false                        # whether sources are offered, too, which are built in the machine
     cache_bytes_max = 4294967296          # of all that is kept

@@ -80,7 +80,7 @@ class MachineSpec:
         if NETWORK_PORT in self.doors:
             environment |= _proxy_variables(f"http://127.0.0.1:{NETWORK_PORT}")
         if PACKAGES_PORT in self.doors:
-            environment |= _installer_variables(f"http://127.0.0.1:{PACKAGES_PORT}/simple/")
+            environment |= _installer_variables(f"http://127.0.0.1:{PACKAGES_PORT}/projects/")
         return {"rlimits": dict(rlimits), "environment": environment, "ports": sorted(self.doors)}
 
 

@@ -20,7 +20,7 @@ class Loopback:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/simple"
+        return f"http://127.0.0.1:{self.port}/python"
 
     async def answer(self, stream: SocketStream) -> None:
         async with stream:

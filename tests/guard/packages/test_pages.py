@@ -9,8 +9,10 @@ import pytest
 
 from workhand.guard.packages import pages
 from workhand.guard.packages.pages import HTML_TYPE, JSON_TYPE, Offered, Unreadable
+from workhand.sandbox.spec import PACKAGES_PORT
 
-PAGE = "https://index.example/simple/thing/"
+PAGE = "https://index.example/projects/thing/"
+DOOR = f"http://127.0.0.1:{PACKAGES_PORT}"
 DIGEST, OTHER = "a" * 64, "b" * 64
 WHEEL = "thing-1.0-py3-none-any.whl"
 
@@ -128,7 +130,7 @@ def test_what_is_written_has_all_files_come_through_us_and_can_be_read_again() -
     files = read(stated(more=more))
     for accept in (JSON_TYPE, "text/html"):
         kind, content = pages.written("thing", files, accept)
-        again = pages.read(content, kind, "http://127.0.0.1:3130/simple/thing/", "thing", sdists=False)
-        expected = f"http://127.0.0.1:3130/files/{DIGEST}/{WHEEL}"
+        again = pages.read(content, kind, f"{DOOR}/projects/thing/", "thing", sdists=False)
+        expected = f"{DOOR}/files/{DIGEST}/{WHEEL}"
         assert again == (Offered(WHEEL, DIGEST, expected, '>=3.9"<b>', OTHER, yanked=True),)
         assert b"index.example" not in content

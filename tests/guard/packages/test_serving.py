@@ -62,7 +62,7 @@ def keeper(*rules: Rule) -> Keeper:
 def publish(there: Loopback, *, content: bytes = CONTENT) -> None:
     core = {"sha256": METADATA_DIGEST}
     file = {"filename": WHEEL, "url": "/x.whl", "hashes": {"sha256": DIGEST}, "core-metadata": core}
-    there.answers["/simple/thing/"] = response(json.dumps({"files": [file]}).encode(), kind=JSON_TYPE)
+    there.answers["/python/thing/"] = response(json.dumps({"files": [file]}).encode(), kind=JSON_TYPE)
     there.answers["/x.whl"] = response(content)
     there.answers["/x.whl.metadata"] = response(METADATA)
 
@@ -83,14 +83,14 @@ async def test_a_page_and_its_files_are_given_and_kept(tmp_path: Path) -> None:
         publish(there)
         gate = keeper()
         packages = Packages(Wheels(tmp_path), gate, Index(there.url))
-        assert files(await ask(packages, "/simple/Thing/")) == [f"../..{FILE}"]
+        assert files(await ask(packages, "/projects/Thing/")) == [f"../..{FILE}"]
         for path, content in ((FILE, CONTENT), (FILE, CONTENT), (f"{FILE}.metadata", METADATA)):
             assert await ask(packages, path) == Answer(200, "OK", content)
-        assert [path for path, _ in there.asked] == ["/simple/thing/", "/x.whl", "/x.whl.metadata"]
+        assert [path for path, _ in there.asked] == ["/python/thing/", "/x.whl", "/x.whl.metadata"]
         counted = [(each.host, each.requests) for each in gate.contacts()]
         assert counted == [("packages", 1), ("packages:thing", 3)]
     later = Packages(Wheels(tmp_path), keeper())  # as in a session without a network
-    assert files(await ask(later, "/simple/thing/")) == [f"../..{FILE}"]
+    assert files(await ask(later, "/projects/thing/")) == [f"../..{FILE}"]
     assert (await ask(later, FILE)).content == CONTENT
 
 
@@ -98,7 +98,7 @@ async def test_an_index_that_is_down_is_made_up_for_by_what_is_kept(tmp_path: Pa
     async with loopback() as there:
         gone = Index(there.url)
     packages = Packages(Wheels(tmp_path), keeper(), gone)
-    failed = await ask(packages, "/simple/thing/")
+    failed = await ask(packages, "/projects/thing/")
     assert (failed.status, failed.reason) == (
         502,
         "thing cannot be had: the index cannot be reached (ConnectError)",
@@ -113,7 +113,7 @@ async def test_a_page_is_asked_for_again_when_it_is_old(tmp_path: Path) -> None:
         times = iter((0.0, 0.0, FRESH_S / 2, FRESH_S, FRESH_S))
         packages = Packages(Wheels(tmp_path), keeper(), Index(there.url), now=lambda: next(times))
         for _ in range(3):
-            assert (await ask(packages, "/simple/thing/")).status == 200
+            assert (await ask(packages, "/projects/thing/")).status == 200
         assert len(there.asked) == 2
 
 
@@ -139,14 +139,14 @@ async def test_a_file_that_is_not_what_its_page_said_is_not_given(tmp_path: Path
     ("method", "path", "status"),
     [
         ("GET", "/", 404),
-        ("GET", "/simple/", 404),
-        ("GET", "/simple/%2e%2e%2f/", 404),
-        ("GET", "/simple/other/", 404),
+        ("GET", "/projects/", 404),
+        ("GET", "/projects/%2e%2e%2f/", 404),
+        ("GET", "/projects/other/", 404),
         ("GET", f"/files/{'0' * 64}/{WHEEL}", 404),
         ("GET", f"/files/{DIGEST}/..%2F..%2Fetc%2Fpasswd", 404),
         ("GET", f"/files/{DIGEST}/thing-2.0-py3-none-any.whl", 404),
         ("HEAD", FILE, 405),
-        ("POST", "/simple/thing/", 405),
+        ("POST", "/projects/thing/", 405),
     ],
 )
 async def test_nothing_else_is_understood(tmp_path: Path, method: str, path: str, status: int) -> None:
@@ -169,11 +169,11 @@ async def test_a_name_that_holds_a_secret_does_not_leave(tmp_path: Path) -> None
     async with loopback() as there:
         gate = keeper()
         packages = Packages(Wheels(tmp_path), gate, Index(there.url))
-        assert (await ask(packages, "/simple/x-dummy-value-123456/")).status == 403
+        assert (await ask(packages, "/projects/x-dummy-value-123456/")).status == 403
         for piece in ("dummy-value", "123456"):
-            answer = await ask(packages, f"/simple/{piece}/")
+            answer = await ask(packages, f"/projects/{piece}/")
         assert answer.status == 403
-        assert [path for path, _ in there.asked] == ["/simple/dummy-value/"]
+        assert [path for path, _ in there.asked] == ["/python/dummy-value/"]
         refused = [each for each in gate.contacts() if each.verdict == "refused"]
         assert {(each.host, each.rule, each.what) for each in refused} == {
             ("packages", "secret", "the page of a package")
@@ -192,6 +192,6 @@ async def test_a_rule_refuses_a_package_that_is_kept_too(tmp_path: Path) -> None
 
 async def test_a_page_that_is_broken_is_told(tmp_path: Path) -> None:
     async with loopback() as there:
-        there.answers["/simple/thing/"] = response(b"{", kind=JSON_TYPE)
-        answer = await ask(Packages(Wheels(tmp_path), keeper(), Index(there.url)), "/simple/thing/")
+        there.answers["/python/thing/"] = response(b"{", kind=JSON_TYPE)
+        answer = await ask(Packages(Wheels(tmp_path), keeper(), Index(there.url)), "/projects/thing/")
         assert (answer.status, answer.reason) == (502, "thing cannot be had: the page is none of an index")

@@ -36,7 +36,7 @@ async def refusal(index: Index, part: Path, url: str, *, bytes_max: int = 100) -
 
 async def test_a_page_is_had_or_there_is_none() -> None:
     async with loopback() as there:
-        there.answers["/simple/thing/"] = response(b"page", kind="text/html")
+        there.answers["/python/thing/"] = response(b"page", kind="text/html")
         index = Index(there.url + "/")
         assert await index.page("thing") == Page(f"{there.url}/thing/", b"page", "text/html")
         assert await index.page("other") is None
@@ -46,7 +46,7 @@ async def test_a_page_is_had_or_there_is_none() -> None:
 @pytest.mark.parametrize("status", [401, 500, 304])
 async def test_another_answer_is_none(status: int) -> None:
     async with loopback() as there:
-        there.answers["/simple/thing/"] = response(b"", status=status)
+        there.answers["/python/thing/"] = response(b"", status=status)
         with pytest.raises(IndexFailed, match=f"answered {status}"):
             await Index(there.url).page("thing")
 
@@ -95,7 +95,7 @@ async def test_a_host_that_is_not_found_is_told(tmp_path: Path) -> None:
 async def test_the_password_goes_to_the_index_alone(tmp_path: Path) -> None:
     async with loopback() as there, loopback() as other:
         named = Index(there.url.replace("http://", "http://user:word@"))
-        there.answers["/simple/thing/"] = response(b"page")
+        there.answers["/python/thing/"] = response(b"page")
         there.answers["/away"] = response(b"", status=302, location=f"http://127.0.0.1:{other.port}/x")
         page = await named.page("thing")
         expected = base64.b64encode(b"user:word").decode().lower()
@@ -115,7 +115,7 @@ async def test_what_is_too_long_is_not_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"])
 async def test_silence_nonsense_and_what_breaks_off_are_failures(answer: bytes) -> None:
     async with loopback() as there:
-        there.answers["/simple/thing/"] = answer
+        there.answers["/python/thing/"] = answer
         with pytest.raises(IndexFailed, match="cannot be reached"):
             await Index(there.url, silence_s=0.2).page("thing")
 

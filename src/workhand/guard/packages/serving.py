@@ -1,4 +1,4 @@
-"""The index that programs inside ask: ``/simple/NAME/`` and ``/files/SHA256/FILENAME``, over HTTP at a door.
+"""The index that programs inside ask: ``/projects/NAME/`` and ``/files/SHA256/FILENAME``, over HTTP at a door.
 
 A name leaves this computer only when the index has to be asked, and only after the gatekeeper has seen it; a file is
 sent only when it is here whole and has the digest that its page gave.  What is here is given when the index fails.
@@ -87,7 +87,7 @@ class Packages:
             if request.method != b"GET":
                 raise Failed(405, "only GET is understood here")
             match [unquote(part) for part in path.split("/")]:
-                case ["", "simple", name, *rest] if rest in ([], [""]):
+                case ["", "projects", name, *rest] if rest in ([], [""]):
                     project = pages.normal(name)
                     kind, content = pages.written(project, await self._files(project), accept)
                     await _send(side, 200, content, kind)
