@@ -14,6 +14,7 @@ from mcp.server.auth.provider import (
     AuthorizationCode,
     AuthorizationParams,
     RefreshToken,
+    TokenError,
     construct_redirect_uri,
 )
 from mcp.server.auth.settings import AuthSettings, ClientRegistrationOptions
@@ -78,13 +79,13 @@ class Authority:
     async def exchange_refresh_token(
         self, client: OAuthClientInformationFull, refresh_token: RefreshToken, scopes: list[str]
     ) -> OAuthToken:
-        raise NotImplementedError
+        raise TokenError("invalid_grant", "No token can be refreshed here.")
 
     async def revoke_token(self, token: AccessToken | RefreshToken) -> None:
-        raise NotImplementedError
+        self.tokens.pop(token.token, None)
 
     async def exchange_identity_assertion(self, client: object, params: object) -> OAuthToken:
-        raise NotImplementedError
+        raise TokenError("unsupported_grant_type", "Nobody else vouches for a client here.")
 
 
 @asynccontextmanager

@@ -40,6 +40,7 @@ def test_a_workspace_that_was_a_slots_goes_back_to_it() -> None:
     assert 0 <= preferred_number("session", 0) < SLOTS
 
 
+# Only root may give files away, and only root ever does. CI is root, so it always runs there.
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
 def test_a_tree_deeper_than_any_recursion_can_be_given(tmp_path: Path) -> None:
     deepest = os.open(tmp_path, os.O_RDONLY)

@@ -16,6 +16,8 @@ from workhand.guard.packages.pages import Offered, normal, plain, project_of
 from workhand.guard.packages.wheels import Kept, Wheels, digest
 
 METADATA_BYTES_MAX = 4 << 20
+UNREADABLE = (zipfile.BadZipFile, RuntimeError, EOFError, OSError, zlib.error)
+"""What ``zipfile`` raises for an archive that is damaged, cut off, locked, or packed in an unknown way."""
 
 
 class NoWheel(ValueError):
@@ -47,7 +49,7 @@ def _checked(content: Path, filename: str) -> tuple[str, str]:
                 raise NoWheel(f"it has no metadata of {project}")
             with archive.open(heads[0]) as opened:
                 said = message_from_bytes(opened.read(METADATA_BYTES_MAX))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error) as error:
+    except UNREADABLE as error:
         raise NoWheel(f"it cannot be read as an archive: {error}") from error
     stated = (normal(str(said.get("Name", ""))), _alike(str(said.get("Version", ""))))
     if stated != (project, _alike(version)):

@@ -161,7 +161,7 @@ TOOLS: dict[PlainKind, tuple[Tool, ...]] = {
         Tool("bash", "path", "listing", "command", "ls -l $(dirname {})"),
         Tool("bash", "path", "python", "command", "sed -n '1,240p' {}"),
         Tool("bash", "path", "java", "command", "cat {}"),
-        Tool("bash", "path", "matches", "command", "grep -rn TODO {}"),  # what such an agent types
+        Tool("bash", "path", "matches", "command", "grep -rn TODO {}"),  # data, which a golden digest holds
         Tool("bash", "symbol", "matches", "command", "grep -rn {} src"),
         Tool("bash", "symbol", "tests", "command", "pytest -q -k {}"),
         Tool("bash", "symbol", "python", "command", "git log -L :{}:src --oneline"),

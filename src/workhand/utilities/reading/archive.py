@@ -131,7 +131,7 @@ def _document(source: Source, name: str, open_member: Open) -> Iterator[str]:
     try:
         with open_member() as member:
             content = b"".join(chunks(member, source.budget))
-    except (RuntimeError, NotImplementedError) as error:  # a password, or an unknown way of packing
+    except RuntimeError as error:  # it wants a password, or was packed in a way that is unknown here
         yield f"[not read: {error}]"
         return
     try:

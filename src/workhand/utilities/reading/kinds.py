@@ -75,8 +75,8 @@ ENDINGS = {
 PARTS = (("word/", "docx"), ("xl/", "xlsx"), ("ppt/", "pptx"), ("META-INF/container.xml", "epub"))
 TYPES = {"application/epub+zip": "epub", "application/vnd.oasis.opendocument": "odf"}
 DAMAGES = (
-    ArithmeticError, AttributeError, EOFError, LookupError, LZMAError, NotImplementedError, OSError, RuntimeError,
-    struct.error, tarfile.TarError, TypeError, ValueError, zipfile.BadZipFile, zlib.error,
+    ArithmeticError, AttributeError, EOFError, LookupError, LZMAError, OSError, RuntimeError, struct.error,
+    tarfile.TarError, TypeError, ValueError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What the standard library and the readers run into when a document is not what it says."""
 
