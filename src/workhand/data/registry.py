@@ -9,14 +9,13 @@ A machine shows a directory or a file at a place of its own, to be read only; a 
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+from workhand import private
 from workhand.errors import ConfigError
 
 Kind: TypeAlias = Literal["directory", "file", "postgresql"]
@@ -118,12 +117,4 @@ def _entry(file: Path, name: str, stated: Any) -> Entry:
 
 
 def _write(file: Path, whole: Mapping[str, Any]) -> None:
-    """Put the file in place whole, for its owner only."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, part = tempfile.mkstemp(dir=file.parent)  # which is readable by its owner only
-    with os.fdopen(descriptor, "w", encoding="utf-8") as written:
-        json.dump(whole, written, indent=2, ensure_ascii=False)
-        written.write("\n")
-        written.flush()
-        os.fsync(descriptor)
-    os.replace(part, file)
+    private.write(file, (json.dumps(whole, indent=2, ensure_ascii=False) + "\n").encode())

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from workhand import private
 from workhand.core.consent.rules import Answer
 from workhand.errors import ConfigError
-
-OWN_USER_ONLY = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +40,7 @@ class Remembered:
             self._write([each for each in self.answers() if each != answer])
 
     def _write(self, answers: list[Answer]) -> None:
-        part = self.file.with_suffix(".part")
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWN_USER_ONLY), "w") as file:
-            json.dump([asdict(each) for each in answers], file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self.file)
+        private.write(self.file, json.dumps([asdict(each) for each in answers], indent=1).encode())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -13,19 +13,18 @@ import fcntl
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workhand import private
 from workhand.errors import ConfigError
 
 NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 VALUE_CHARS_MIN, VALUE_CHARS_MAX = 8, 16_384
 SERVICE = "workhand"
-OWN_USER_ONLY = 0o600
 SCRYPT_COST = 1 << 15
 
 
@@ -151,7 +150,7 @@ class SecretStore:
             return Scrypt(salt=salt, length=32, n=SCRYPT_COST, r=8, p=1).derive(self._passphrase.encode())
         file = self._directory / "key"
         if not file.exists():
-            _publish(file, os.urandom(32))
+            private.write(file, os.urandom(32))
         return file.read_bytes()
 
     # -- files ---------------------------------------------------------------------------
@@ -166,7 +165,7 @@ class SecretStore:
             raise ConfigError(f"The file {str(file)!r} is damaged; put a backup of it in its place.") from error
 
     def _write(self, name: str, content: Any) -> None:
-        _publish(self._directory / name, json.dumps(content, indent=1).encode())
+        private.write(self._directory / name, json.dumps(content, indent=1).encode())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -194,18 +193,6 @@ def _check(name: str, value: str, hosts: tuple[str, ...], path: str) -> None:
         raise ConfigError(f"The secret {name!r} needs a host that it is for; give one with --host.")
     if not path.startswith("/"):
         raise ConfigError(f"The path {path!r} does not begin with a slash.")
-
-
-def _publish(file: Path, content: bytes) -> None:
-    """Put a file in place whole, for its owner only."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, part = tempfile.mkstemp(dir=file.parent)
-    with os.fdopen(descriptor, "wb") as written:
-        os.fchmod(descriptor, OWN_USER_ONLY)
-        written.write(content)
-        written.flush()
-        os.fsync(descriptor)
-    os.replace(part, file)
 
 
 def _keyring() -> Any:

@@ -17,15 +17,14 @@ nothing; ``false`` runs the server on this computer, as the user.
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from workhand import private
 from workhand.errors import ConfigError
 
 FILE_BYTES_MAX = 1_000_000
@@ -231,14 +230,8 @@ def _section(whole: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
 
 
 def _write(file: Path, whole: Mapping[str, Any]) -> None:
-    """Put the file in place whole, for its owner only, since people write secrets into it."""
-    target = file.resolve()
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, part = tempfile.mkstemp(dir=target.parent)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as written:
-        json.dump(whole, written, indent=2, ensure_ascii=False)
-        written.write("\n")
-    os.replace(part, target)
+    """Write the file, which may be a link to where other clients have it; people write secrets into it."""
+    private.write(file.resolve(), (json.dumps(whole, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def _fault(file: Path, name: str, what: str) -> ConfigError:
