@@ -62,7 +62,7 @@ def test_an_answer_for_always_holds_in_other_sessions_until_it_is_revoked(workha
     assert workhand("approvals").out == "  1  write-outside: cp in /home\n"
     assert workhand("approvals", "revoke", "2").code == CONFIG
     assert workhand("approvals", "revoke", "1").code == 0
-    assert workhand("approvals").out == ""
+    assert workhand("approvals").out == "Nothing is allowed for every session: an answer of `always` does that.\n"
     assert run(workhand).code == WAITING
 
 

@@ -40,9 +40,6 @@ def connect(**options: Any) -> Any:
         options["headers"] = {**options.get("headers", {}), name: key}
     elif place == "cookie":
         options["cookies"] = {**options.get("cookies", {}), name: key}
-    elif place == "query":
-        arguments = options.get("httpx_args", {})
-        options["httpx_args"] = {**arguments, "params": {**arguments.get("params", {}), name: key}}
     return client(base_url=stated["base_url"], **options)
 
 

@@ -10,9 +10,9 @@ import click
 
 from workhand.apis import registry
 from workhand.apis.registry import Api
+from workhand.cli import listing
 from workhand.cli.settings import Settings, load
 from workhand.cli.words import clean, short
-from workhand.core import canonical
 from workhand.core.policy import Guard
 from workhand.errors import ConfigError
 
@@ -88,14 +88,15 @@ def ls_command(as_json: bool) -> None:
     \b
     workhand api ls --json
     """
-    apis = of(load())
-    if not apis and not as_json:
-        click.echo("There are no APIs yet: workhand api add NAME --openapi FILE adds one.")
-    for api in apis:
-        if as_json:
-            click.echo(canonical.encode({"name": api.name, **api.stated()}).decode())
-        else:
-            click.echo(clean(f"{api.name:<20} {api.operations:>4} operations at {api.base_url}, {_signed(api)}"))
+    rows = [
+        (
+            {"name": each.name, **each.stated()},
+            f"{each.name:<20} {each.operations:>4} operations at {each.base_url}, {_signed(each)}",
+        )
+        for each in of(load())
+    ]
+    empty = "There are no APIs yet: workhand api add NAME --openapi FILE adds one."
+    listing.show(rows, as_json=as_json, empty=empty)
 
 
 @api_command.command("show")

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import anyio
 import click
 
-from workhand.cli import guarding, words
+from workhand.cli import guarding, listing, words
 from workhand.cli.settings import Settings, load
-from workhand.core import canonical
 from workhand.core.consent.asking import waiting
 from workhand.core.events import ApprovalAsked, ApprovalGiven
 from workhand.core.log import Log
@@ -72,11 +71,11 @@ def approvals_command(ctx: click.Context, as_json: bool) -> None:
     """
     if ctx.invoked_subcommand is not None:
         return
-    for number, answer in enumerate(guarding.remembered(load()).answers(), 1):
-        if as_json:
-            click.echo(canonical.encode({"number": number, "answer": answer}).decode())
-        else:
-            click.echo(f"{number:>3}  {answer.rule}: {answer.subject}")
+    rows = [
+        ({"number": number, "answer": each}, f"{number:>3}  {each.rule}: {each.subject}")
+        for number, each in enumerate(guarding.remembered(load()).answers(), 1)
+    ]
+    listing.show(rows, as_json=as_json, empty="Nothing is allowed for every session: an answer of `always` does that.")
 
 
 @approvals_command.command("revoke")

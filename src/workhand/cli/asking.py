@@ -5,11 +5,10 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workhand.cli.settings import Settings
-from workhand.core.policy import Guard
-from workhand.data import registry
 from workhand.data.address import filled
 from workhand.data.registry import Entry
 from workhand.errors import ConfigError, Denied
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from workhand.guard.gatekeeper import Keeper
     from workhand.tools.errands import Reply, Tell
 
-FILE = "data.json"  # below the home
 QUESTION_CHARS_MAX = 100_000
 FORMS = ("csv", "json")
 
@@ -31,18 +29,25 @@ async def tables(settings: Settings, entry: Entry) -> Answer:
     return await postgres.tables(_address(settings, entry))
 
 
-async def answer(
-    settings: Settings, guard: Guard, keeper: Keeper | None, request: Mapping[str, Any], payload: bytes, tell: Tell
-) -> Reply:
-    """Do what the program ``data`` in a machine asks for: list what there is, show a database, or ask it."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The data that a session has, for the program ``data`` in its machine."""
+
+    settings: Settings
+    entries: tuple[Entry, ...]
+    keeper: Keeper | None
+
+
+async def answer(session: Asked, request: Mapping[str, Any], payload: bytes, tell: Tell) -> Reply:
+    """Do what the program asks for: list what there is, show a database, or ask it."""
     from workhand.data import postgres
     from workhand.tools.errands import Reply
 
-    entries = () if guard.isolation == "none" else registry.load(settings.home / FILE)
+    entries, keeper = session.entries, session.keeper
     if request.get("op") == "list":
         return Reply({"ok": True, "data": [{"name": each.name, **_told(each)} for each in entries]})
     entry = _database(entries, str(request.get("name")))
-    address = _address(settings, entry)
+    address = _address(session.settings, entry)
     if request.get("op") == "show":
         _permit(keeper, entry, "its tables")
         found = await postgres.tables(address)

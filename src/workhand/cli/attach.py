@@ -12,14 +12,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import SocketStream
 
 from workhand.cli import place as places
 from workhand.cli.settings import Settings
-from workhand.core.events import GivenBack, TakenOver
+from workhand.core.events import GivenBack, TakenOver, Where
 from workhand.core.log import Log
 from workhand.errors import ConfigError
 from workhand.sandbox import attach
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from workhand.sandbox.doorway import Doorway
     from workhand.store.sqlite import SqliteStore
 
-Where: TypeAlias = Literal["machine", "browser"]
 CHUNK_BYTES = 1 << 16
 SHOWN_CHARS_MAX = 4_000
 ESCAPES = r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-_])"

@@ -9,17 +9,15 @@ from pathlib import Path
 import anyio
 import click
 
-from workhand.cli import asking
+from workhand.cli import asking, listing
 from workhand.cli.settings import Settings, load
 from workhand.cli.words import clean
-from workhand.core import canonical
 from workhand.core.policy import Guard
 from workhand.data import places, registry
 from workhand.data.address import checked, is_address
-from workhand.data.registry import Entry
+from workhand.data.registry import FILE, Entry
 from workhand.errors import ConfigError
 
-FILE = "data.json"  # below the home
 COPIES = "data"  # of files, below the home: a machine shows directories
 
 
@@ -82,16 +80,15 @@ def ls_command(as_json: bool) -> None:
     workhand data ls --json
     """
     settings = load()
-    entries = registry.load(settings.home / FILE)
-    if not entries and not as_json:
-        click.echo("There is no data yet: workhand data add NAME PLACE adds some.")
-    for entry in entries:
-        problem = _problem(settings, entry)
-        if as_json:
-            stated = {**asdict(entry), "inside": entry.inside, "problem": problem}
-            click.echo(canonical.encode(stated).decode())
-        else:
-            click.echo(clean(f"{entry.name:<20} {entry.kind:<10} {problem or entry.description or entry.where}"))
+    known = [(each, _problem(settings, each)) for each in registry.load(settings.home / FILE)]
+    rows = [
+        (
+            {**asdict(each), "inside": each.inside, "problem": problem},
+            f"{each.name:<20} {each.kind:<10} {problem or each.description or each.where}",
+        )
+        for each, problem in known
+    ]
+    listing.show(rows, as_json=as_json, empty="There is no data yet: workhand data add NAME PLACE adds some.")
 
 
 @data_command.command("show")

@@ -39,7 +39,7 @@ async def door(
     tell: Callable[[Event], Awaitable[None]],
 ) -> AsyncIterator[Mapping[int, Door]]:
     """Give the door behind which the host does what programs ask for.  ``tell`` is told what the log must say of it."""
-    from workhand.cli import asking
+    from workhand.cli import asking, data
     from workhand.sandbox.publishing import Publishing
     from workhand.sandbox.spec import HOST_PORT
     from workhand.tools.errands import Errands
@@ -47,7 +47,7 @@ async def door(
     async with servers(settings, guard, around) as mcp, anyio.create_task_group() as group:
         publishing = Publishing(group, doorway, partial(secrets.token_hex, ADDRESS_BYTES))
         services: dict[str, Service] = {"mcp": mcp, "publish": partial(publish, publishing, tell)}
-        services["data"] = partial(asking.answer, settings, guard, around.keeper)
+        services["data"] = partial(asking.answer, asking.Asked(settings, data.of(settings, guard), around.keeper))
         yield {HOST_PORT: Errands(group, services).door}
         group.cancel_scope.cancel()
 

@@ -6,10 +6,10 @@ import sys
 
 import click
 
+from workhand.cli import listing
 from workhand.cli.guarding import hosts_from
 from workhand.cli.settings import load
 from workhand.cli.surroundings import secrets
-from workhand.core import canonical
 
 
 @click.group("secrets", invoke_without_command=True)
@@ -25,12 +25,13 @@ def secrets_command(ctx: click.Context, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     store = secrets(load())
-    for secret in store.names():
-        if as_json:
-            click.echo(canonical.encode(secret).decode())
-        else:
-            places = "headers and body" if secret.body else "headers"
-            click.echo(f"{secret.name}  for {', '.join(secret.hosts)}{secret.path}  in {places}")
+    rows = []
+    for each in store.names():
+        places = "headers and body" if each.body else "headers"
+        rows.append((each, f"{each.name}  for {', '.join(each.hosts)}{each.path}  in {places}"))
+    listing.show(
+        rows, as_json=as_json, empty="There are no secrets yet: workhand secrets add NAME --host HOST does it."
+    )
     if not as_json:
         click.echo(f"Values are kept by {store.kept_by}.", err=True)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 import click
 
+from workhand.cli import listing
 from workhand.cli.guarding import api_option, guard_set, isolation_option, network_from, network_option, reaching
 from workhand.cli.settings import Settings, load
 from workhand.core import canonical
@@ -98,12 +99,12 @@ def ls_command(as_json: bool) -> None:
     """List the machines that are open on this host, and those that a killed process has left."""
     from workhand.sandbox.register import machines
 
-    for machine in machines():
-        if as_json:
-            click.echo(canonical.encode({"machine": machine, "held": machine.held}).decode())
-        else:
-            state = f"held by process {machine.holder}" if machine.held else "left over: `workhand sandbox destroy`"
-            click.echo(f"{machine.session:<10} {machine.backend:<11} network {machine.network:<8} {state}")
+    rows = []
+    for each in machines():
+        state = f"held by process {each.holder}" if each.held else "left over: `workhand sandbox destroy`"
+        line = f"{each.session:<10} {each.backend:<11} network {each.network:<8} {state}"
+        rows.append(({"machine": each, "held": each.held}, line))
+    listing.show(rows, as_json=as_json, empty="No machine is open: one opens with each session.")
 
 
 @sandbox_command.command("kernel")
@@ -214,25 +215,25 @@ async def _exec(settings: Settings, guard: Guard, wanted: Wanted) -> int:
     from workhand.sandbox.spec import MachineSpec
 
     register.sweep()
-    given = provisions(settings, guard, wanted.workspace)
+    given = await anyio.to_thread.run_sync(provisions, settings, guard, wanted.workspace)
     stdin = b"" if sys.stdin.isatty() else await anyio.to_thread.run_sync(sys.stdin.buffer.read)
     with tempfile.TemporaryDirectory(prefix="workhand-") as fresh:
         where, owned = (wanted.workspace, False) if wanted.workspace else (Path(fresh), True)
-        spec = MachineSpec(
-            session=new_id(),
-            workspace=where,
-            owned=owned,
-            limits=settings.machine,
-            cache=settings.cache,
-            root=image(settings),
-            **given,
-        )
         async with (
             guarded(settings, guard) as around,
             indexing.door(settings, guard, around.keeper) as packages,
         ):
-            wanted_machine = around.fitted(replace(spec, doors=packages))
-            async with await open_for(settings, guard.isolation, wanted_machine) as sandbox:
+            spec = MachineSpec(
+                session=new_id(),
+                workspace=where,
+                owned=owned,
+                limits=settings.machine,
+                cache=settings.cache,
+                root=image(settings),
+                **given,
+                doors=packages,
+            )
+            async with await open_for(settings, guard.isolation, around.fitted(spec)) as sandbox:
                 went = await sandbox.execute(
                     wanted.command, stdin=stdin, timeout_s=wanted.timeout_s, output_bytes_max=EXEC_OUTPUT_BYTES_MAX
                 )

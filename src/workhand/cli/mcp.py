@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workhand.cli import listing
 from workhand.cli.settings import Settings, load
 from workhand.cli.words import clean, short
 from workhand.errors import ConfigError
@@ -96,18 +97,15 @@ def _box(given: Mapping[str, tuple[str, ...]], no_sandbox: bool) -> dict[str, An
 @click.option("--json", "as_json", is_flag=True, help="One server a line.")
 def ls_command(as_json: bool) -> None:
     """List the servers that are set up."""
-    from workhand.core import canonical
     from workhand.mcp import config
 
-    servers = config.load(_file(load()))
-    if not servers and not as_json:
-        click.echo("There are no servers yet: workhand mcp add NAME -- PROGRAM adds one.")
-    for server in servers:
-        said = {"name": server.name, "runs": _runs(server), "where": _where(server)}
-        if as_json:
-            click.echo(canonical.encode(said).decode())
-        else:
-            click.echo(clean(f"{server.name:<20} {short(said['runs'])} ({said['where']})"))
+    servers = [(each.name, _runs(each), _where(each)) for each in config.load(_file(load()))]
+    rows = [
+        ({"name": name, "runs": runs, "where": where}, f"{name:<20} {short(runs)} ({where})")
+        for name, runs, where in servers
+    ]
+    empty = "There are no servers yet: workhand mcp add NAME -- PROGRAM adds one."
+    listing.show(rows, as_json=as_json, empty=empty)
 
 
 @mcp_command.command("test")

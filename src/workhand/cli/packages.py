@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from workhand.cli import listing
 from workhand.cli.settings import load
 from workhand.cli.words import clean
-from workhand.core import canonical
 from workhand.errors import ConfigError
+
+if TYPE_CHECKING:
+    from workhand.guard.packages.wheels import Kept
 
 
 @click.group("packages")
@@ -34,16 +38,17 @@ def ls_command(as_json: bool) -> None:
     from workhand.cli.indexing import wheels
 
     kept = wheels(load()).kept()
-    for each in kept:
-        if as_json:
-            stated = {"project": each.project, "file": each.offered.filename, "bytes": each.size_bytes}
-            stated |= {"sha256": each.offered.sha256, "own": each.own}
-            click.echo(canonical.encode(stated).decode())
-        else:
-            whose = "own" if each.own else "index"
-            click.echo(clean(f"{each.project:<24} {each.size_bytes:>13,}  {whose:<5}  {each.offered.filename}"))
-    if not as_json:
-        click.echo(f"{len(kept):,} file{'s' * (len(kept) != 1)}, {sum(each.size_bytes for each in kept):,} bytes")
+    total = f"{len(kept):,} file{'s' * (len(kept) != 1)}, {sum(each.size_bytes for each in kept):,} bytes"
+    listing.show(map(_row, kept), as_json=as_json, empty=total)
+    if kept and not as_json:
+        click.echo(total)
+
+
+def _row(each: Kept) -> tuple[object, str]:
+    stated = {"project": each.project, "file": each.offered.filename, "bytes": each.size_bytes}
+    stated |= {"sha256": each.offered.sha256, "own": each.own}
+    whose = "own" if each.own else "index"
+    return stated, f"{each.project:<24} {each.size_bytes:>13,}  {whose:<5}  {each.offered.filename}"
 
 
 @packages_command.command("add")

@@ -9,8 +9,8 @@ import click
 
 from workhand.agents import skills
 from workhand.agents.skills import Skill
+from workhand.cli import listing
 from workhand.cli.settings import Settings, load
-from workhand.core import canonical
 from workhand.errors import ConfigError
 
 PROJECT = (".agents/skills", ".claude/skills")  # below a workspace
@@ -38,15 +38,14 @@ def ls_command(workspace: Path | None, as_json: bool) -> None:
     \b
     workhand skills ls --workspace .
     """
-    found = of(load(), workspace)
-    if not found and not as_json:
-        click.echo("There are no skills yet: workhand skills add DIR adds one.")
-    for skill in found:
-        if as_json:
-            stated = {"name": skill.name, "description": skill.description, "directory": str(skill.directory)}
-            click.echo(canonical.encode(stated).decode())
-        else:
-            click.echo(f"{skill.name:<24} {skill.description}")
+    rows = [
+        (
+            {"name": each.name, "description": each.description, "directory": str(each.directory)},
+            f"{each.name:<24} {each.description}",
+        )
+        for each in of(load(), workspace)
+    ]
+    listing.show(rows, as_json=as_json, empty="There are no skills yet: workhand skills add DIR adds one.")
 
 
 @skills_command.command("add")

@@ -310,10 +310,11 @@ async def open_toolbox(
     policy = routing.in_force(log, log.policy)
     isolation = policy.guard.isolation
     kept = place.kept(isolation)
-    given = provisions(settings, policy.guard, None if place.owned else place.workspace)
+    own = None if place.owned else place.workspace  # whose skills there may be
     opened: list[DaemonSandbox] = []
 
     async def machine() -> Sandbox:
+        given = await to_thread.run_sync(provisions, settings, policy.guard, own)  # it may have files to copy
         spec = MachineSpec(
             session=session,
             workspace=place.workspace,

@@ -267,12 +267,16 @@ class GuardChanged:
     kind: Literal["GuardChanged"] = "GuardChanged"
 
 
+Where: TypeAlias = Literal["machine", "browser"]
+"""What of a session a person has taken over."""
+
+
 @dataclass(frozen=True, slots=True)
 class TakenOver:
     """A person works in the session's machine, or drives its browser."""
 
     kind: Literal["TakenOver"] = "TakenOver"
-    where: Literal["machine", "browser"] = field(default="machine", metadata=ADDED)
+    where: Where = field(default="machine", metadata=ADDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +286,7 @@ class GivenBack:
     shown: str
     seconds: float
     kind: Literal["GivenBack"] = "GivenBack"
-    where: Literal["machine", "browser"] = field(default="machine", metadata=ADDED)
+    where: Where = field(default="machine", metadata=ADDED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from workhand.errors import ConfigError
 
 Kind: TypeAlias = Literal["directory", "file", "postgresql"]
 
+FILE = "data.json"  # below the home
 INSIDE = "/mnt/data"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 FILE_BYTES_MAX = 1_000_000
