@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.loopback import Handler, serving
 
 DEPTH_MAX = 4
 METHODS = ("get", "put", "post", "delete", "patch")
@@ -103,33 +103,14 @@ def _without_parts(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 def served(api: Answering) -> Iterator[Answering]:
     """Serve an API on this computer's loopback."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Answers(Handler):
         def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, said = api.answer(
-                Sent(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body)
-            )
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status, said = api.answer(Sent(self.command, self.path, headers, self.received()))
             content = b"" if status == 204 else json.dumps(said, default=str).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            self.say(content, "application/json", status)
 
         do_POST = do_PUT = do_DELETE = do_PATCH = do_GET
 
-        def log_message(self, format: str, *args: object) -> None:
-            return None
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    api.port = server.server_port
-    try:
+    with serving(Answers) as api.port:
         yield api
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

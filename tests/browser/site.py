@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import http.server
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
+
+from tests import loopback
 
 HOME = """<title>Shop</title><style>.gone{display:none}</style>
 <nav><ul><li><a href="/form">Form</a><li><a href="/login">Log in</a></ul></nav>
@@ -133,10 +134,5 @@ class Server(http.server.ThreadingHTTPServer):
 @contextmanager
 def serving() -> Iterator[int]:
     """Serve the site; give its port."""
-    server = Server(("127.0.0.1", 0), Site)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server.server_port
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with loopback.serving(Site, Server) as port:
+        yield port

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
-import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.world import World, around, ref, seen
+from tests.loopback import Handler, serving
 from workhand.browser.session import MachineBrowser
 from workhand.core.browsing import Act, Seen
 
@@ -30,32 +29,21 @@ pytestmark = [
 ]
 
 
-class Site(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Site(Handler):
     orders: list[dict[str, object]]
 
     def do_GET(self) -> None:
         if self.path == "/api/orders":
             time.sleep(LATE_S)
-            return self.answer(json.dumps(self.orders).encode(), "application/json")
+            return self.say(json.dumps(self.orders).encode(), "application/json")
         if self.path.endswith(".js"):
-            return self.answer((TAKEN / self.path[1:]).read_bytes(), "text/javascript")
-        return self.answer(APP.read_bytes(), "text/html; charset=utf-8")
+            return self.say((TAKEN / self.path[1:]).read_bytes(), "text/javascript")
+        return self.say(APP.read_bytes(), "text/html; charset=utf-8")
 
     def do_POST(self) -> None:
-        said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        said = json.loads(self.received())
         self.orders.append({"id": len(self.orders) + 1, "price": 9, **said})
-        self.answer(json.dumps(self.orders[-1]).encode(), "application/json")
-
-    def answer(self, content: bytes, kind: str) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.say(json.dumps(self.orders[-1]).encode(), "application/json")
 
 
 @pytest.fixture
@@ -65,14 +53,8 @@ def orders() -> list[dict[str, object]]:
 
 @pytest.fixture
 def site_port(orders: list[dict[str, object]]) -> Iterator[int]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Orders", (Site,), {"orders": orders}))
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield server.server_port
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(type("Orders", (Site,), {"orders": orders})) as port:
+        yield port
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from tests.loopback import Handler, serving
 from workhand.browser.chromium import PROGRAMS
 from workhand.cli.sheet import Sheet, page
 
@@ -32,20 +31,15 @@ def visits() -> Iterator[tuple[str, list[str]]]:
     """A server of ours, and what it was asked for."""
     asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Asked(Handler):
         def do_GET(self) -> None:
             asked.append(self.path)
             self.send_error(404)
 
         do_POST = do_GET
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
+    with serving(Asked) as port:
+        yield f"http://127.0.0.1:{port}", asked
 
 
 def browse(folder: Path, content: str) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from tests import loopback
 from workhand.core.canonical import encode
 
 ASKS_FOR_SUMMARY = "The context is nearly full."
@@ -76,14 +76,8 @@ def serving(script: Script) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             return None
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/v1"
-        finally:
-            server.shutdown()
-            thread.join()
+    with loopback.serving(Handler) as port:
+        yield f"http://127.0.0.1:{port}/v1"
 
 
 def _completion(message: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import shlex
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.cli.command import BEGIN, DELIVER, PLAN, Workhand, shell
+from tests.loopback import Handler, serving
 from tests.mcp.conftest import REAL_SERVER
 
 pytestmark = pytest.mark.usefixtures("require_bubblewrap")
@@ -20,31 +19,21 @@ SHELL_SERVER = REAL_SERVER.with_name("shell_server.py")
 PROGRAM = ("/usr/bin/python3", str(SHELL_SERVER))
 
 
-class Api(http.server.BaseHTTPRequestHandler):
+class Api(Handler):
     """An API that says back with which key it was asked."""
 
     keys: list[str] = []  # noqa: RUF012 - the class is made anew for each server
 
     def do_GET(self) -> None:
         self.keys.append(self.headers.get("Authorization", ""))
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"served")
-
-    def log_message(self, format: str, *args: object) -> None:
-        return None
+        self.say(b"served")
 
 
 @pytest.fixture
 def api() -> Iterator[tuple[str, list[str]]]:
     kind = type("Fresh", (Api,), {"keys": []})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), kind)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"host.internal:{server.server_port}", kind.keys  # type: ignore[attr-defined]  # it has what Api has
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(kind) as port:
+        yield f"host.internal:{port}", kind.keys  # type: ignore[attr-defined]  # it has what Api has
 
 
 def told(workhand: Workhand, *commands: str) -> list[str]:

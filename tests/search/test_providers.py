@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from tests import loopback
 from workhand.core.searching import Hit, Query
 from workhand.errors import ConfigError, SearchUnavailable
 from workhand.search.providers import ANSWER_BYTES_MAX, SERVICES, Request, WebSearch
@@ -56,15 +56,9 @@ def serving(service: Service) -> Iterator[Service]:
         def log_message(self, format: str, *arguments: object) -> None:
             """Say nothing on standard error."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        service.address = f"http://127.0.0.1:{server.server_port}"
-        try:
-            yield service
-        finally:
-            server.shutdown()
-            thread.join()
+    with loopback.serving(Handler) as port:
+        service.address = f"http://127.0.0.1:{port}"
+        yield service
 
 
 ANSWERS = {
