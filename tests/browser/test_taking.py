@@ -106,3 +106,17 @@ async def test_what_the_agent_does_meanwhile_waits(shared: World, browser: Machi
         assert looked == []
         await give_back(page)
     assert looked == ["Form"]
+
+
+async def test_an_address_goes_to_the_tab_that_was_opened_for_it(
+    shared: World, browser: MachineBrowser, person: Person
+) -> None:
+    await browser.open(shared.site)
+    async with taken(browser) as visit:
+        page = await person.open(visit.url)
+        before = await page.locator("#tabs .tab").count()
+        await page.evaluate("url => { say({do: 'new'}); say({do: 'go', url}); }", f"{shared.site}form")
+        await expect(page).to_have_title("Form · Workhand")
+        await expect(page.locator("#tabs .tab")).to_have_count(before + 1)
+        assert await page.locator("#tabs .tab .name").nth(before - 1).get_attribute("title") == shared.site
+        await give_back(page)

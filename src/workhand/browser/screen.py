@@ -1,8 +1,9 @@
 """One window of a person on the browser: pictures of the current tab go there, what the person does comes back.
 
 The pictures are those of Chromium's screencast, which makes one when something has changed and the one before is
-acknowledged: so a slow window gets fewer, and never old ones.  What the person does goes to the page in order.  A page
-that is busy, or waits for the answer to a dialog, holds up neither the tabs nor the way out of it.
+acknowledged: so a slow window gets fewer, and never old ones.  What the person does goes to the page in order, and what
+they want of the browser to that, so that an address goes to the tab that was opened for it.  A page that is busy, or
+waits for the answer to a dialog, holds up neither the tabs nor the way out of it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ WIDTH_MAX, HEIGHT_MAX = 1920, 1440
 STATE_S = 0.2  # how often it is looked whether tabs and addresses are as they were told
 COMMAND_S = 5.0
 INPUTS_MAX = 256  # that wait for the page
+ORDERS_MAX = 16  # that wait for the browser
 TITLE_CHARS_MAX, URL_CHARS_MAX = 100, 2_000
 
 
@@ -64,12 +66,14 @@ class Screen:
     async def serve(self) -> None:
         """Show and obey until the window is gone."""
         give, take = anyio.create_memory_object_stream[Command](INPUTS_MAX)
-        async with give, take:
+        order, ordered = anyio.create_memory_object_stream[Said](ORDERS_MAX)
+        async with give, take, order, ordered:
             self.group.start_soon(self._show)
             self.group.start_soon(self._follow)
             self.group.start_soon(self._drive, take)
+            self.group.start_soon(self._obey, ordered)
             async for text in self.wire.messages():
-                self._heed(text, give.send_nowait)
+                self._heed(text, give.send_nowait, order.send_nowait)
 
     async def close(self) -> None:
         from playwright.async_api import Error
@@ -158,18 +162,21 @@ class Screen:
 
     # -- what is done --------------------------------------------------------------------
 
-    def _heed(self, text: str, act: Callable[[Command], None]) -> None:
+    def _heed(self, text: str, act: Callable[[Command], None], order: Callable[[Said], None]) -> None:
         try:
             said = json.loads(text)
         except (ValueError, RecursionError):
             return
         if not isinstance(said, dict):
             return
-        if (found := command(said, self.size)) is not None:
-            with suppress(anyio.WouldBlock):  # The page does not keep up.
+        if said.get("do") == "done":  # before all that may still wait
+            self.visit.over.set()
+            return
+        with suppress(anyio.WouldBlock):  # The page, or the browser, does not keep up.
+            if (found := command(said, self.size)) is not None:
                 act(found)
-        else:
-            self.group.start_soon(self._order, said)
+            else:
+                order(said)
 
     async def _drive(self, inputs: MemoryObjectReceiveStream[Command]) -> None:
         async for each in inputs:
@@ -182,12 +189,18 @@ class Screen:
         with anyio.move_on_after(COMMAND_S), suppress(Error):  # Its tab was closed, or it is nothing that can be done.
             await session.send(wanted.method, wanted.params)
 
+    async def _obey(self, orders: MemoryObjectReceiveStream[Said]) -> None:
+        from playwright.async_api import Error
+
+        async for each in orders:
+            with anyio.move_on_after(COMMAND_S), suppress(Error):  # The tab has gone meanwhile.
+                await self._order(each)
+
     async def _order(self, said: Said) -> None:
         """Do what concerns the browser rather than the page."""
-        session, tabs = self._session(), self.visit.driven.tabs
+        tabs = self.visit.driven.tabs
+        session = None if tabs.current is None else await self._session_of(tabs.current.page)
         match said:
-            case {"do": "done"}:
-                self.visit.over.set()
             case {"do": "new"}:
                 await self._new_tab()
             case {"do": "tab", "tab": int(number)} if 0 <= number < len(tabs.open):
