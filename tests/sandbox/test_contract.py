@@ -30,6 +30,19 @@ async def shell(sandbox: DaemonSandbox, command: str, *, name: str = "main", tim
     return await sandbox.shell_run(name, command, timeout_s=timeout_s, output_bytes_max=ROOM)
 
 
+async def shell_until(sandbox: DaemonSandbox, command: str, end: bytes) -> bytes:
+    """What a command that goes on had written when its output first ended so."""
+    done = await shell(sandbox, command, timeout_s=0.5)
+    said = done.stdout
+    with anyio.fail_after(LIMIT_S):
+        while not said.endswith(end):  # which takes an emulated machine its time
+            assert done.exit_code is None
+            done = await sandbox.shell_view("main", wait_s=0.5, output_bytes_max=ROOM)
+            said += done.stdout
+    assert done.exit_code is None
+    return said
+
+
 async def test_a_program_gives_both_streams_and_its_status(sandbox: DaemonSandbox) -> None:
     assert await run(sandbox, "sh", "-c", "echo out; echo err >&2; exit 3") == Executed(3, b"out\n", b"err\n")
 
@@ -177,17 +190,14 @@ async def test_a_broken_command_leaves_the_shell_usable(sandbox: DaemonSandbox, 
 
 
 async def test_a_command_that_reads_gets_what_is_typed(sandbox: DaemonSandbox) -> None:
-    waiting = await shell(sandbox, "read -p 'name? ' name; echo hello $name; exit_code=5; (exit 5)", timeout_s=0.5)
-    assert waiting == Executed(None, b"name? ")
+    command = "read -p 'name? ' name; echo hello $name; exit_code=5; (exit 5)"
+    assert await shell_until(sandbox, command, b"? ") == b"name? "
     await sandbox.shell_input("main", "Ada\n")
     assert await sandbox.shell_view("main", wait_s=LIMIT_S, output_bytes_max=ROOM) == Executed(5, b"hello Ada\n")
 
 
 async def test_python_can_be_used_interactively(sandbox: DaemonSandbox) -> None:
-    said = (await shell(sandbox, "python3 -q", timeout_s=0.5)).stdout
-    with anyio.fail_after(LIMIT_S):
-        while not said.endswith(b">>> "):  # which takes an emulated machine its time
-            said += (await sandbox.shell_view("main", wait_s=0.5, output_bytes_max=ROOM)).stdout
+    await shell_until(sandbox, "python3 -q", b">>> ")
     await sandbox.shell_input("main", "print(6 * 7)\nexit(4)\n")
     done = await sandbox.shell_view("main", wait_s=LIMIT_S, output_bytes_max=ROOM)
     assert done.exit_code == 4 and b"42\n" in done.stdout
@@ -201,14 +211,14 @@ async def test_control_c_works_though_the_host_ignores_it(kind: Kind, opener: Op
     finally:
         signal.signal(signal.SIGINT, before)
     await shell(sandbox, "true")  # the shell has started: what is typed before is thrown away with the signal
-    await shell(sandbox, "sleep 600", timeout_s=0.3)
+    await shell_until(sandbox, "echo on; sleep 600", b"on\n")
     await sandbox.shell_input("main", "\x03")
     assert (await sandbox.shell_view("main", wait_s=LIMIT_S, output_bytes_max=ROOM)).exit_code == 128 + signal.SIGINT
 
 
 async def test_past_its_time_limit_a_shell_command_goes_on(sandbox: DaemonSandbox) -> None:
     command = "echo one; until [ -e go ]; do sleep 0.01; done; echo two"
-    assert await shell(sandbox, command, timeout_s=0.5) == Executed(None, b"one\n")
+    assert await shell_until(sandbox, command, b"\n") == b"one\n"
     with pytest.raises(OSError) as raised:
         await shell(sandbox, "echo three")
     assert raised.value.errno == errno.EBUSY
@@ -220,7 +230,8 @@ async def test_past_its_time_limit_a_shell_command_goes_on(sandbox: DaemonSandbo
 
 async def test_control_c_interrupts_a_loop_and_keeps_the_shell(sandbox: DaemonSandbox) -> None:
     await shell(sandbox, "A=kept")
-    await shell(sandbox, "while true; do true; done", timeout_s=0.3)  # one between two programs could miss the signal
+    loop = "echo on; while true; do true; done"  # between two programs it could miss the signal
+    await shell_until(sandbox, loop, b"on\n")
     await sandbox.shell_input("main", "\x03")
     done = await sandbox.shell_view("main", wait_s=LIMIT_S, output_bytes_max=ROOM)
     assert done.exit_code == 128 + signal.SIGINT
