@@ -44,8 +44,9 @@ async def test_there_are_only_so_many_tabs(world: World) -> None:
     assert full.title == "Popups"
 
 
-async def test_windows_become_tabs_and_the_last_one_may_be_closed(shared: World, browser: MachineBrowser) -> None:
-    page = seen(await browser.open(f"{shared.site}popups"))
+async def test_windows_become_tabs_and_the_last_one_may_be_closed(world: World) -> None:
+    browser = world.browser()
+    page = seen(await browser.open(f"{world.site}popups"))
     opened = seen(await browser.act(Act("click", ref(page, '"In a tab"'))))
     assert (opened.title, opened.notes) == ("Form", ("Tab 2 was opened and is the current one.",))
     assert seen(await browser.act(Act("tab", text="1"))).title == "Popups"
@@ -54,7 +55,7 @@ async def test_windows_become_tabs_and_the_last_one_may_be_closed(shared: World,
     await browser.act(Act("close"))
     assert await browser.act(Act("close")) == NOT_RUNNING
     assert await browser.view("snapshot") == NOT_RUNNING
-    assert seen(await browser.open(f"{shared.site}form", tab=1)).title == "Form"
+    assert seen(await browser.open(f"{world.site}form", tab=1)).title == "Form"
 
 
 @pytest.mark.parametrize(
