@@ -14,7 +14,7 @@ from tests.cli.command import Workhand
 from tests.scenarios.auditing import faults_of
 from workhand.browser.chromium import PROGRAMS
 from workhand.core.ports import Capabilities
-from workhand.sandbox.probe import probe
+from workhand.sandbox.probe import Kind, probe
 
 
 @pytest.fixture
@@ -37,6 +37,16 @@ def require_browser() -> None:
 @pytest.fixture(scope="session")
 def require_bubblewrap() -> None:
     """Skip where bubblewrap cannot run; under CI let the tests fail instead."""
-    found = anyio.run(probe, "bubblewrap")
+    _require("bubblewrap")
+
+
+@pytest.fixture(scope="session")
+def require_gvisor() -> None:
+    """Skip where gVisor cannot run; under CI let the tests fail instead."""
+    _require("gvisor")
+
+
+def _require(kind: Kind) -> None:
+    found = anyio.run(probe, kind)
     if not isinstance(found, Capabilities) and "CI" not in os.environ:
         pytest.skip(found)

@@ -61,6 +61,7 @@ def fork_command(session: str, position: int | None) -> None:
     """Start a new session that shares the beginning of SESSION, with its files as they were there.
 
     Nothing that happens in the one is seen in the other. Where the host can stack layers, no file is copied.
+    What runs in the machine of a session at rest goes on in both, if the machine is gVisor's and you are root.
 
     \b
     workhand fork 3fa9                      then: workhand say NEW "Try it in Rust instead"
@@ -129,6 +130,7 @@ async def _rewind(settings: Settings, prefix: str, position: int | None, keep_fi
                 went = f"{changed:,} files were put back; `workhand fork {row.id} --at {log.head}` has all as it was."
             elif not keep_files:
                 went += " No snapshot holds them as they were then."
+            settings.suspended.forget(row.id)  # what runs there is of a later time
             await append(log.head, (Rewound(position),), status="runnable")
     click.echo(f"Session {row.id} is back before position {position}; `workhand resume {row.id}` goes on from there.")
     click.echo(went)
@@ -162,6 +164,7 @@ async def _fork(settings: Settings, prefix: str, position: int | None) -> None:
             await store.fork(row.id, at, child, title=row.title, at=now)
             claim = await store.claim(child, owner=wiring.this_process())
             await store.append(claim, at, begun, at=now, status="waiting")
+            goes_on = position is None and settings.suspended.share(row.id, child)
         except BaseException:
             if child not in [each.id for each in await store.sessions()]:
                 places.remove(settings, child)
@@ -169,6 +172,8 @@ async def _fork(settings: Settings, prefix: str, position: int | None) -> None:
     click.echo(
         f"Session {child} is a fork of {row.id} at {at}; `workhand resume {child}` or `workhand say {child} TEXT`."
     )
+    if goes_on:
+        click.echo("What ran in its machine goes on in both.")
 
 
 async def _export(settings: Settings, prefix: str, file: Path | None, no_workspace: bool, with_secrets: bool) -> None:
@@ -237,6 +242,7 @@ async def _delete(settings: Settings, prefix: str, yes: bool) -> None:
             click.confirm(f"Delete session {row.id} ({words.short(row.title, 50)}) with its log and files?", abort=True)
         await store.delete(row.id)
         await store.sweep(at=wiring.SystemClock().now(), grace_s=GRACE_S)
+        settings.suspended.forget(row.id)
         places.remove(settings, row.id)
         await files.collect(settings, store)
     click.echo(f"Session {row.id} is deleted.")

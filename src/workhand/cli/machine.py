@@ -20,7 +20,6 @@ from workhand.errors import ConfigError, SandboxUnavailable
 if TYPE_CHECKING:
     from workhand.core.policy import Guard, Isolation
     from workhand.core.ports import Capabilities
-    from workhand.sandbox.register import OpenMachine
 
 EXEC_OUTPUT_BYTES_MAX = 64_000_000
 TIMED_OUT = 124
@@ -96,14 +95,17 @@ def exec_command(
 @sandbox_command.command("ls")
 @click.option("--json", "as_json", is_flag=True, help="One machine a line.")
 def ls_command(as_json: bool) -> None:
-    """List the machines that are open on this host, and those that a killed process has left."""
+    """List the machines that are open on this host, those of sessions at rest, and what killed processes have left."""
     from workhand.sandbox.register import machines
 
-    rows = []
+    rows: list[tuple[object, str]] = []
     for each in machines():
         state = f"held by process {each.holder}" if each.held else "left over: `workhand sandbox destroy`"
         line = f"{each.session:<10} {each.backend:<11} network {each.network:<8} {state}"
         rows.append(({"machine": each, "held": each.held}, line))
+    for image in load().suspended.images():
+        line = f"{image.session:<10} gvisor      suspended, {image.size_bytes:,} bytes: it goes on with its session"
+        rows.append(({"suspended": image.session, "size_bytes": image.size_bytes}, line))
     listing.show(rows, as_json=as_json, empty="No machine is open: one opens with each session.")
 
 
@@ -151,7 +153,8 @@ def image_command(size: Literal["small", "full"]) -> None:
 def destroy_command(session: str | None) -> None:
     """End the machine of a SESSION now, or, without one, whatever killed processes have left behind.
 
-    The workspace and the log stay; a session that is at work opens another machine and is told.
+    The workspace and the log stay; a session that is at work opens another machine and is told, and so does one at
+    rest when it goes on.
     """
     from workhand.sandbox import register
 
@@ -159,9 +162,13 @@ def destroy_command(session: str | None) -> None:
         left = register.sweep()
         click.echo(f"{len(left)} left-over machines were ended and removed.")
         return
-    machine = machine_of(session)
-    register.end(machine)
-    click.echo(f"The machine of session {machine.session} is ended.")
+    machines, suspended = register.machines(), load().suspended
+    found = _only(session, {each.session for each in machines} | {each.session for each in suspended.images()})
+    for machine in machines:
+        if machine.session == found:
+            register.end(machine)
+    suspended.forget(found)
+    click.echo(f"The machine of session {found} is ended.")
 
 
 @sandbox_command.command("attach")
@@ -181,15 +188,13 @@ def attach_command(session: str) -> None:
     anyio.run(attach_to, load(), session)
 
 
-def machine_of(session: str) -> OpenMachine:
-    """Find the open machine of a session by the beginning of its id."""
-    from workhand.sandbox.register import machines
-
-    found = [machine for machine in machines() if machine.session.startswith(session)]
+def _only(prefix: str, sessions: set[str]) -> str:
+    """Find the one session among those that have machines by the beginning of its id."""
+    found = sorted(session for session in sessions if session.startswith(prefix))
     if not found:
-        raise ConfigError(f"No machine of session {session!r} is open; `workhand sandbox ls` lists those that are.")
+        raise ConfigError(f"No machine of session {prefix!r} is open; `workhand sandbox ls` lists those that are.")
     if len(found) > 1:
-        raise ConfigError(f"{session!r} could be {', '.join(each.session for each in found)}; give more letters.")
+        raise ConfigError(f"{prefix!r} could be {', '.join(found)}; give more letters.")
     return found[0]
 
 

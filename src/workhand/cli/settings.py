@@ -10,6 +10,7 @@ The file is ``$WORKHAND_CONFIG``, or ``~/.config/workhand/config.toml``:
     approvals = "approvals.toml"          # rules for what needs a yes; beside this file if it is no absolute path
     image = "small"                       # the system inside, from `workhand sandbox image`; without it: the host's
     snapshot_bytes_max = 1073741824       # of all that is kept of one workspace, so that it can go back; 0: nothing is
+    suspended_bytes_max = 2147483648      # of all that runs in the machines of sessions at rest; 0: nothing is kept
 
     opener = "firefox"                    # what `workhand open` shows pictures and pages with; else $BROWSER, xdg-open
 
@@ -67,7 +68,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from workhand.core.policy import Isolation, Purpose, Rules
 from workhand.errors import ConfigError
@@ -75,6 +76,9 @@ from workhand.models.endpoints import Endpoints
 from workhand.models.figures import Figures
 from workhand.sandbox.limits import SandboxLimits
 from workhand.sandbox.remote import Service
+
+if TYPE_CHECKING:
+    from workhand.sandbox.suspension import Suspended
 
 NOT_STATED = ("file", "endpoints", "passphrase")  # fields that are no keys of the file
 HOME = Path("~/.local/share/workhand")
@@ -138,6 +142,7 @@ class Settings:
     network: str = "none"
     approvals: Path | None = None
     snapshot_bytes_max: int = 1 << 30
+    suspended_bytes_max: int = 2 << 30
     image: Literal["", "small", "full"] = ""  # the system inside; without one, the host's own programs
     elsewhere: Literal["", "e2b"] = ""  # where machines are opened, if not on this host
     e2b: Service = field(default_factory=Service)
@@ -155,6 +160,13 @@ class Settings:
     @property
     def snapshots(self) -> Path:
         return self.home / "snapshots"
+
+    @property
+    def suspended(self) -> Suspended:
+        """The machines of sessions at rest."""
+        from workhand.sandbox.suspension import Suspended
+
+        return Suspended(self.home / "suspended", self.suspended_bytes_max)
 
     def session_directory(self, session: str) -> Path:
         return self.home / "sessions" / session

@@ -8,12 +8,14 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from anyio import CancelScope
 
 from workhand.agents import executor
 from workhand.cli.place import Place
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from workhand.sandbox.client import DaemonSandbox
     from workhand.sandbox.doorway import Doorway
     from workhand.sandbox.spec import MachineSpec
+    from workhand.sandbox.suspension import Suspended
     from workhand.store.sqlite import SqliteStore
 
 LOCAL_STEPS = 12  # by default on the embedded model, which is a toy as an agent
@@ -292,6 +295,34 @@ async def open_session(
         yield Opened(Runtime(store, store, model, toolbox, SystemClock(), viewer), toolbox)
 
 
+class SessionMachine:
+    """The machine of one session: opened when it is needed, and suspended at the end where that can be done."""
+
+    def __init__(self, settings: Settings, isolation: Isolation, build: Callable[[], Awaitable[MachineSpec]]) -> None:
+        self.settings = settings
+        self.isolation = isolation
+        self.build = build
+        self.opened: tuple[DaemonSandbox, MachineSpec] | None = None
+
+    async def open(self) -> Sandbox:
+        spec = await self.build()
+        sandbox = await open_for(self.settings, self.isolation, spec, suspended=self.settings.suspended)
+        self.opened = (sandbox, spec)
+        return sandbox
+
+    async def suspend(self) -> None:
+        if self.opened is not None:
+            with CancelScope(shield=True):
+                await self.settings.suspended.suspend(*self.opened)
+
+    def doorway(self) -> Doorway | None:
+        return self.opened[0].doorway if self.opened else None
+
+    def end(self, reason: str) -> None:
+        if self.opened is not None:
+            self.opened[0].end(reason)
+
+
 @asynccontextmanager
 async def open_toolbox(
     settings: Settings, store: SqliteStore, session: str, place: Place, log: Log
@@ -311,50 +342,47 @@ async def open_toolbox(
     isolation = policy.guard.isolation
     kept = place.kept(isolation)
     own = None if place.owned else place.workspace  # whose skills there may be
-    opened: list[DaemonSandbox] = []
 
-    async def machine() -> Sandbox:
+    async def build() -> MachineSpec:
         given = await to_thread.run_sync(provisions, settings, policy.guard, own)  # it may have files to copy
-        spec = MachineSpec(
-            session=session,
-            workspace=place.workspace,
-            owned=place.owned,
-            kept=kept,
-            limits=settings.machine,
-            cache=settings.cache,
-            root=image(settings),
-            **given,
-            doors={**host, **packages},
-            hand_over=files.hand_over(settings, place),
+        return around.fitted(
+            MachineSpec(
+                session=session,
+                workspace=place.workspace,
+                owned=place.owned,
+                kept=kept,
+                limits=settings.machine,
+                cache=settings.cache,
+                root=image(settings),
+                **given,
+                doors={**host, **packages},
+                hand_over=files.hand_over(settings, place),
+            )
         )
-        opened.append(await open_for(settings, isolation, around.fitted(spec)))
-        return opened[-1]
 
-    def doorway() -> Doorway | None:
-        return opened[-1].doorway if opened else None
-
-    folder = Folder(kept)
+    folder, machine = Folder(kept), SessionMachine(settings, isolation, build)
     tell = partial(store.post, session)
     with held(place, session):
         await to_thread.run_sync(register.sweep)  # before anything of this session's has a name that a dead one had
         async with (
             guarded(settings, policy.guard) as around,
-            errands.door(settings, policy.guard, around, doorway, tell) as host,
+            errands.door(settings, policy.guard, around, machine.doorway, tell) as host,
             indexing.door(settings, policy.guard, around.keeper) as packages,
         ):
             save = files.saver(settings, place)
             browser = reaching.browser(settings, isolation, around, place)
             reach = reaching.reach(settings, browser)
-            toolbox = SandboxToolbox(policy, machine, _deliverer(place), folder, around, save, reach)
+            toolbox = SandboxToolbox(policy, machine.open, _deliverer(place), folder, around, save, reach)
             try:
                 folder.make()
                 async with (
-                    visitors(store, session, doorway),
+                    visitors(store, session, machine.doorway),
                     drivers(store, session, browser),
-                    files.within_disk(settings, place, lambda reason: opened[-1].end(reason) if opened else None),
+                    files.within_disk(settings, place, machine.end),
                 ):
                     yield toolbox
             finally:
+                await machine.suspend()
                 await toolbox.aclose()
 
 
@@ -365,13 +393,23 @@ def image(settings: Settings) -> Path | None:
     return find(settings.cache / "images", settings.image) if settings.image else None
 
 
-async def open_for(settings: Settings, least: Isolation, spec: MachineSpec) -> DaemonSandbox:
-    """Open a machine that isolates at least so strongly, on this host or at the service that the person has chosen."""
-    from workhand.sandbox.probe import open_sandbox
-    from workhand.sandbox.tiers import listed, open_machine
+async def open_for(
+    settings: Settings, least: Isolation, spec: MachineSpec, *, suspended: Suspended | None = None
+) -> DaemonSandbox:
+    """Open a machine that isolates at least so strongly, on this host or at the service that the person has chosen.
 
-    if settings.elsewhere and least != "none":
-        return listed(await open_sandbox(settings.elsewhere, spec, settings.e2b), spec)
+    Where the session's own was suspended, and is of a kind that would be opened, it goes on.
+    """
+    from workhand.sandbox.probe import open_sandbox
+    from workhand.sandbox.tiers import kinds_for, listed, open_machine
+
+    elsewhere = settings.elsewhere if least != "none" else ""
+    if suspended is not None:
+        kinds = (elsewhere,) if elsewhere else kinds_for(least)
+        if (resumed := await suspended.resume(spec, kinds)) is not None:
+            return listed(resumed, spec)
+    if elsewhere:
+        return listed(await open_sandbox(elsewhere, spec, settings.e2b), spec)
     return await open_machine(least, spec)
 
 

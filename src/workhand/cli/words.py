@@ -102,8 +102,9 @@ def line(event: Event) -> str:
 def _machine_line(event: Event) -> str:
     """Say what happened around the machine."""
     match event:
-        case SandboxOpened(backend, isolation, limits):
-            return f"{backend}, isolation {isolation}, limits by {limits}"
+        case SandboxOpened(backend, isolation, limits, resumed):
+            said = f"{backend}, isolation {isolation}, limits by {limits}"
+            return f"{said}; with all that ran in it before" if resumed else said
         case HostContacted(host, _, "allowed", rule, requests=requests, sent_bytes=sent, received_bytes=received):
             many = "s" * (requests != 1)
             return f"{host}: {requests} request{many} by rule {rule}, {sent:,} bytes out, {received:,} in"

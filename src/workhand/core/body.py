@@ -131,7 +131,7 @@ class Body:
         elif isinstance(event, ToolReturned):
             self._show_result(entry, event)
         elif isinstance(event, SandboxOpened):
-            if self._machines > 1:
+            if self._machines > 1 and not event.resumed:
                 self._held.append(_said(RESTARTED))
         elif text := _text_of(event):
             self._held.append(entry.pieces.get("said") or _keep(entry, "said", _said(text)))

@@ -203,6 +203,7 @@ class SandboxOpened:
     backend: str
     isolation: str
     limits: str  # which mechanism enforces limits, as the backend reports it
+    resumed: bool = field(default=False, metadata=ADDED)  # with all that ran in the session's machine before
     kind: Literal["SandboxOpened"] = "SandboxOpened"
 
 

@@ -7,9 +7,10 @@ in ``workhand.testing``; nothing here waits or does I/O by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
+from workhand.core.canonical import ADDED
 from workhand.core.consent.rules import Answer
 from workhand.core.events import (
     ActForeseen,
@@ -136,6 +137,7 @@ class Capabilities:
     limits: str  # "cgroup v1", "cgroup v2", "rlimits", "none": what enforces them
     network: Literal["none", "guarded", "host"]
     notes: tuple[str, ...] = ()  # what is weaker than one might expect, a sentence each
+    resumed: bool = field(default=False, metadata=ADDED)  # with all that ran in the session's machine before
 
 
 class Sandbox(Protocol):

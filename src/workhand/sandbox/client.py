@@ -310,6 +310,11 @@ class DaemonSandbox:
             return None
         return FileStatus(_name(header, "path"), kind, _whole(header, "bytes"), _name(header, "digest") or None)
 
+    @property
+    def can_checkpoint(self) -> bool:
+        """Whether all that runs inside can be written to a file now."""
+        return self._checkpoint is not None and self.alive and not self._wire.pending
+
     async def checkpoint(self, image: Path) -> None:
         """Write all that runs inside to a file, and end the machine.  The workspace stays, and is not in the file."""
         if self._checkpoint is None:

@@ -125,7 +125,8 @@ async def open_gvisor(spec: MachineSpec, image: Path | None = None) -> DaemonSan
             greet=image is not None,
         )
         notes = (KERNEL, ROOT_INSIDE, NO_TTY, *weaknesses(spec, processes, groups), *sharing(identity))
-        capabilities = Capabilities("gvisor", "kernel", limit.enforcer(groups), spec.network, notes)
+        resumed = image is not None
+        capabilities = Capabilities("gvisor", "kernel", limit.enforcer(groups), spec.network, notes, resumed)
         meter = Meter(spec.limits, tuple(path.parent for path in joins))
         if os.geteuid() != 0:
             return DaemonSandbox(wire, capabilities, resources, meter)

@@ -98,7 +98,7 @@ class SandboxToolbox:
         sandbox = await self.machine()
         if not self.announced:
             given = sandbox.capabilities
-            watch(SandboxOpened(given.backend, given.isolation, given.limits))
+            watch(SandboxOpened(given.backend, given.isolation, given.limits, given.resumed))
             self.announced = True
         try:
             return self.with_contacts(with_hits(await self.perform(asked, sandbox, watch), sandbox.hits()), watch)

@@ -74,7 +74,7 @@ def kill_children() -> None:
 
 class Daemon:
     def __init__(self) -> None:
-        self.selector = selectors.DefaultSelector()
+        self.selector = selectors.PollSelector()  # gVisor cannot suspend what waits for a socket by epoll
         self.received = bytearray()
         self.jobs: dict[int, Any] = {}  # commands, shells and terminals, by the pid they wait for
         self.shells: dict[str, Shell] = {}
