@@ -25,6 +25,7 @@ from tests.sandbox.escaping import exhausting, outside, racing
 from workhand.errors import SandboxLost, SandboxUnavailable
 from workhand.sandbox import seccomp
 from workhand.sandbox.client import DaemonSandbox
+from workhand.sandbox.gvisor import open_gvisor
 from workhand.sandbox.limits import SandboxLimits
 from workhand.sandbox.probe import Kind, open_sandbox
 from workhand.sandbox.spec import MachineSpec
@@ -34,6 +35,7 @@ HERE = Path(__file__).parent
 CACHE = Path(__file__).parents[3] / "cache"  # beside the sources, where the suite puts what this kind needs
 KEPT_EARLY, KEPT_LATE = ".workhand/file", ".workhand/results/late.txt"
 START = "import sys; sys.path[:0] = ['tried']; from tests.sandbox.escapes import {0}; {0}()"
+RESUMED = "gvisor, resumed"  # a machine that goes on from where another was suspended, which only root can do
 RENAMEAT2 = {"x86_64": 316, "aarch64": 276}
 SETTING, LEFT = "proc and sys: change a setting of the host", "devices: leave one in the workspace"
 Found = dict[str, str | None]
@@ -55,7 +57,7 @@ its settings are compared, and what is left in the workspace is looked at from o
 """
 
 
-async def main(kind: Kind, directory: Path, given: dict[str, Any]) -> Found:
+async def main(kind: str, directory: Path, given: dict[str, Any]) -> Found:
     place = directory / "place"
     place.mkdir()
     outside_before = outside.settings()
@@ -66,7 +68,7 @@ async def main(kind: Kind, directory: Path, given: dict[str, Any]) -> Found:
     return found | {SETTING: "A setting is another one." if changed else None}
 
 
-async def attempts_inside(kind: Kind, directory: Path, given: dict[str, Any]) -> Found:
+async def attempts_inside(kind: str, directory: Path, given: dict[str, Any]) -> Found:
     workspaces = [directory / "one", directory / "two"]
     for workspace in workspaces:
         workspace.mkdir()
@@ -134,12 +136,12 @@ def judged(classes: dict[str, Found], another_kernel: bool) -> Found:
     return found
 
 
-async def attempts_to_exhaust(kind: Kind, directory: Path) -> Found:
+async def attempts_to_exhaust(kind: str, directory: Path) -> Found:
     (directory / "exhausted").mkdir()
     return await exhausting.attempts(lambda: opened(kind, directory / "exhausted", limits=exhausting.LIMITS))
 
 
-async def attempts_to_race(kind: Kind, directory: Path) -> Found:
+async def attempts_to_race(kind: str, directory: Path) -> Found:
     (directory / "raced").mkdir()
     folder = Folder(directory / "kept while raced")
     folder.make()
@@ -148,7 +150,7 @@ async def attempts_to_race(kind: Kind, directory: Path) -> Found:
 
 
 async def opened(
-    kind: Kind, workspace: Path, kept: Folder | None = None, *, limits: SandboxLimits | None = None
+    kind: str, workspace: Path, kept: Folder | None = None, *, limits: SandboxLimits | None = None
 ) -> DaemonSandbox:
     spec = MachineSpec(
         session=str(workspace),
@@ -158,7 +160,12 @@ async def opened(
         limits=limits or SandboxLimits(),
         cache=CACHE,
     )
-    return await open_sandbox(kind, spec)
+    if kind != RESUMED:
+        return await open_sandbox(cast(Kind, kind), spec)
+    image = workspace.with_suffix(".image")
+    async with await open_sandbox("gvisor", spec) as before:
+        await before.checkpoint(image)
+    return await open_gvisor(spec, image)
 
 
 async def kept_folder(directory: Path) -> Folder:
@@ -189,7 +196,7 @@ def listen(family: int, address: str) -> socket.socket:
 
 def run() -> None:
     try:
-        printed: object = asyncio.run(main(cast(Kind, sys.argv[1]), Path(sys.argv[2]), json.load(sys.stdin)))
+        printed: object = asyncio.run(main(sys.argv[1], Path(sys.argv[2]), json.load(sys.stdin)))
     except SandboxUnavailable as error:
         printed = str(error)
     sys.stdout.write(json.dumps(printed))
