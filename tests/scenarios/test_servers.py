@@ -59,7 +59,7 @@ def test_a_server_sees_its_program_and_what_is_shown_and_changes_only_what_it_ma
     assert workhand("mcp", "add", "box", "--env", "WORD=heard", *shown, "--", *PROGRAM).code == 0
     seen, changed, around = told(
         workhand,
-        f"cat {read}/note {written}/note {other}/note {workhand.home}/mcp.json; ls {SHELL_SERVER.parent} | grep conftest",
+        f"cat {read}/note {written}/note {other}/note {workhand.home}/mcp.json; ls {SHELL_SERVER.parent} | grep conf",
         f"echo new > {written}/made; echo new > {read}/made; echo new > ~/made; ls ~",
         "env | grep -c -e WORD=heard -e WORKHAND -e PROXY; ls /sys/class/net 2>&1; cat ~/made; id -u",
     )
