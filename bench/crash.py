@@ -35,8 +35,8 @@ from pathlib import Path
 import anyio
 
 from workhand.agents import executor
-from workhand.cli import place as places
-from workhand.cli import wiring
+from workhand.cli.session import place as places
+from workhand.cli.session import wiring
 from workhand.cli.settings import Settings
 from workhand.core import canonical
 from workhand.core.events import ModelAnswered, SessionEnded, ToolReturned, ToolStarted, UserSaid

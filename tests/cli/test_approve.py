@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workhand.cli.approve import asked, understood
+from workhand.cli.commands.approve import asked, understood
 from workhand.core.events import ApprovalAsked
 
 QUESTION = ApprovalAsked("c1", "shell_run git push", "push", "git push", "It publishes.")

@@ -7,8 +7,8 @@ from pathlib import Path
 import anyio
 import pytest
 
+from workhand.cli.session.wiring import new_policy
 from workhand.cli.settings import Settings
-from workhand.cli.wiring import new_policy
 from workhand.core.policy import Choice, Limits, Policy, Rules
 from workhand.errors import ConfigError
 from workhand.models.endpoints import AnthropicEndpoint, Endpoints

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.command import DELIVER, PLAN, Workhand, shell
 from tests.core.playbook import BEGUN, log
 from tests.core.test_reopening import previewed
-from workhand.cli.gate import learn, learned
+from workhand.cli.session.learning import learn, learned
 from workhand.cli.settings import Settings
 from workhand.core.reopening import Opened
 from workhand.errors import ConfigError

@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 from tests.mcp.conftest import REAL_SERVER
 from tests.mcp.test_web import free_port, listens
 from tests.sandbox.conftest import require
-from workhand.cli.mcp import mcp_command
-from workhand.cli.mcp_sign_in import SealedTokens, sign_in
+from workhand.cli.commands.mcp import mcp_command
+from workhand.cli.session.sign_in import SealedTokens, sign_in
 from workhand.cli.settings import Settings
 from workhand.errors import ConfigError, ServerFailed
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from workhand.cli.packages import packages_command
+from workhand.cli.commands.packages import packages_command
 from workhand.errors import ConfigError
 from workhand.guard.packages.pages import Offered
 from workhand.guard.packages.wheels import Wheels, digest

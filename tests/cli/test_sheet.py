@@ -12,7 +12,7 @@ import pytest
 
 from tests.loopback import Handler, serving
 from workhand.browser.chromium import PROGRAMS
-from workhand.cli.sheet import Sheet, page
+from workhand.cli.display.sheet import Sheet, page
 
 CHROMIUM = next(filter(None, map(shutil.which, PROGRAMS)), None)
 TRIES = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox.conftest import require
-from workhand.cli.boxes import Boxes
+from workhand.cli.session.boxes import Boxes
 from workhand.cli.settings import Settings
 from workhand.core.policy import Guard
 from workhand.mcp.config import Box, Local

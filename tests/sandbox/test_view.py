@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from workhand.cli.provisions import LINKS, SHOWN
+from workhand.cli.session.provisions import LINKS, SHOWN
 from workhand.core.canonical import digest
 from workhand.core.preview.media import size_of, type_of
 from workhand.sandbox.client import DaemonSandbox

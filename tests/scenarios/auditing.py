@@ -12,7 +12,7 @@ from pathlib import Path
 
 import anyio
 
-from workhand.cli import wiring
+from workhand.cli.session import wiring
 from workhand.cli.settings import Settings
 from workhand.core.audit import Audit, rewound_since_asked
 from workhand.core.body import HEADER_END

@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from tests.cli.command import BEGIN, DELIVER, PLAN, Workhand, shell
-from workhand.cli import wiring
+from workhand.cli.session import wiring
 from workhand.cli.settings import Settings
 from workhand.core.events import HistorySummarized, ModelAnswered, ResultsCompacted, ToolReturned
 from workhand.core.log import Entry, Log

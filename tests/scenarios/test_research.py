@@ -18,7 +18,7 @@ import pytest
 
 from examples.research import steps
 from tests.scenarios.auditing import faults, records_of, requests
-from workhand.cli import wiring
+from workhand.cli.session import wiring
 from workhand.cli.settings import Settings
 from workhand.core.body import HEADER_END
 from workhand.core.events import HostContacted, ModelAnswered, ResultsCompacted, SessionEnded, ToolReturned

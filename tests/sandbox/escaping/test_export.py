@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox.conftest import Opener
-from workhand.cli import place
+from workhand.cli.session import place
 from workhand.errors import ConfigError
 
 SECRET = b"of the host, not to be seen"
@@ -24,7 +24,7 @@ SWAP = (
     "        call(-100, a, -100, b, 2)"
 )
 WALK = (
-    "import sys; from pathlib import Path; from workhand.cli import place\n"
+    "import sys; from pathlib import Path; from workhand.cli.session import place\n"
     "for _ in range(400):\n"
     "    for path, content, mode in place.walk(Path(sys.argv[1])): assert content in (b'own', b''), (path, content)"
 )
