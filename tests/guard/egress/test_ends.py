@@ -12,6 +12,7 @@ import pytest
 
 from tests.guard.egress.upstream import Upstream
 from tests.guard.egress.world import HOST, World
+from workhand.guard.egress.wire import abort
 
 pytestmark = pytest.mark.anyio
 
@@ -110,3 +111,12 @@ async def test_who_does_not_read_is_not_waited_for(outside: World) -> None:
     await everybody_left(outside.plain)
     assert len(sockets() - before) == 1
     ours.close()
+
+
+async def test_what_is_closed_already_can_be_closed_at_once(outside: World) -> None:
+    """Python 3.11.2, which is Debian's, has nothing left to close of TLS that was closed twice."""
+    _, writer = await outside.tunnel()
+    writer.close()
+    writer.close()
+    abort(writer)
+    await outside.gone()

@@ -17,7 +17,7 @@ import h2.exceptions
 import h2.settings
 import h11
 
-from workhand.guard.egress.wire import HEAD_BYTES_MAX, IDLE_S
+from workhand.guard.egress.wire import HEAD_BYTES_MAX, IDLE_S, abort
 
 READ_BYTES = 1 << 14  # small: whatever is in one is taken apart at once
 WINDOW_BYTES = 1 << 20
@@ -106,7 +106,7 @@ class Caller:
         return self.asked
 
     def close(self) -> None:
-        self.writer.transport.abort()
+        abort(self.writer)
 
     async def send(self, *events: h11.Event, within_s: float = IDLE_S) -> None:
         try:

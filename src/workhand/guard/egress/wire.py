@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import h11
 
@@ -104,4 +105,10 @@ class Side:
 
     def close(self) -> None:
         """Close at once."""
-        self.writer.transport.abort()
+        abort(self.writer)
+
+
+def abort(writer: asyncio.StreamWriter) -> None:
+    """Close at once what may be closed already, which the TLS of early releases of Python 3.11 takes for an error."""
+    with suppress(AttributeError):
+        writer.transport.abort()
