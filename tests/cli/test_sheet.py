@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.loopback import Handler, serving
+from tests.programs import needs
 from workhand.browser.chromium import PROGRAMS
 from workhand.cli.display.sheet import Sheet, page
 
@@ -49,8 +49,7 @@ def browse(folder: Path, content: str) -> None:
     subprocess.run(argv, capture_output=True, timeout=120, check=True)
 
 
-# Elsewhere there may be no browser; CI installs one, and there the test would fail without it.
-@pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="apt-get install chromium")
+@needs(CHROMIUM or "chromium", package="chromium")
 @pytest.mark.parametrize("attempt", list(TRIES.values()), ids=list(TRIES))
 def test_a_page_reaches_nothing_that_it_would_reach_alone(
     tmp_path: Path, visits: tuple[str, list[str]], attempt: str

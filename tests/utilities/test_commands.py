@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,16 +10,13 @@ from pathlib import Path
 import pytest
 
 import workhand.utilities
+from tests.programs import needs
 from tests.utilities.documents import docx, pdf
 from workhand.utilities.commands import COMMANDS, LIST, listing
 
 GOLDEN = Path(__file__).parent / "golden"
 LAUNCH = Path(workhand.utilities.__file__).parent / "launch.py"
 HELP_BYTES_MAX = 1_600  # about 400 tokens
-
-
-def lacks(program: str) -> bool:
-    return shutil.which(program) is None and "CI" not in os.environ
 
 
 def call(folder: Path, name: str, *arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -126,8 +121,7 @@ def test_converting_and_drawing_say_what_is_missing(
     assert (went.returncode, went.stdout, went.stderr) == (status, "", sentence)
 
 
-# Programs of the system may be missing elsewhere; CI installs them, and there the tests would fail without.
-@pytest.mark.skipif(lacks("pdftoppm"), reason="there is no poppler: apt-get install poppler-utils")
+@needs("pdftoppm", package="poppler-utils")
 def test_pages_of_a_pdf_become_pictures(tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_bytes(pdf("One", "Two", "Three"))
     assert call(tmp_path, "render", "a.pdf", "a.png", "--pages", "2-9").stdout == "a-2.png\na-3.png\n"
@@ -137,7 +131,7 @@ def test_pages_of_a_pdf_become_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.machines
-@pytest.mark.skipif(lacks("chromium"), reason="there is no Chromium: apt-get install chromium")
+@needs("chromium", package="chromium")
 def test_a_page_becomes_a_picture_and_a_pdf(tmp_path: Path) -> None:
     (tmp_path / "a.html").write_text("<h1>Hello")
     assert call(tmp_path, "render", "a.html", "a.png", "--width", "300", "--height", "200").stdout == "a.png\n"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from bench.reading import KINDS, measured, summary
+from tests.programs import needs
 
 CORPUS = Path(__file__).with_name("corpus.sh")
 READ_MIN = 95.0  # in percent: what is missing is what differs in how words are told apart
@@ -17,7 +17,7 @@ FILES_OF_A_KIND = 8
 
 
 @pytest.mark.machines
-@pytest.mark.skipif(not shutil.which("pdftotext"), reason="poppler is not installed")
+@needs("pdftotext", package="poppler-utils")
 def test_what_real_documents_say_is_read(tmp_path: Path) -> None:
     folder = Path(os.environ.get("WORKHAND_CORPUS", tmp_path))
     subprocess.run([CORPUS, folder], check=True, timeout=500)

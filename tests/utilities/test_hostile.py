@@ -6,7 +6,6 @@ import bz2
 import gzip
 import io
 import random
-import shutil
 import zipfile
 from collections.abc import Callable
 
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.programs import needs
 from tests.utilities.documents import docx, epub, mail, notebook, odf, paragraph, pdf, pptx, shape, taped, xlsx, zipped
 from workhand.utilities.budget import Budget, Limits, OverBudget, Unreadable
 from workhand.utilities.extract import limited, read
@@ -139,7 +139,7 @@ def test_a_cell_that_is_repeated_a_million_times_is_repeated_less() -> None:
     assert len(text) < 200
 
 
-@pytest.mark.skipif(not shutil.which("pdftotext"), reason="poppler is not installed")
+@needs("pdftotext", package="poppler-utils")
 def test_a_pdf_of_a_hundred_thousand_pages_is_read_in_parts() -> None:
     text, stopped = extracted(pdf(count=100_000))
     assert stopped == "It has 100,000 pages, and at most 20 are read at once; choose some with --pages 1-20."

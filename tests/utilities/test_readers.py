@@ -7,10 +7,10 @@ import gzip
 import io
 import json
 import lzma
-import shutil
 
 import pytest
 
+from tests.programs import needs
 from tests.utilities.documents import (
     docx,
     epub,
@@ -267,7 +267,7 @@ def test_texts_and_tables(content: bytes, name: str, text: str) -> None:
     assert markdown(content, name) == text
 
 
-@pytest.mark.skipif(not shutil.which("pdftotext"), reason="poppler is not installed")
+@needs("pdftotext", package="poppler-utils")
 def test_a_pdf_is_read_page_by_page() -> None:
     content = pdf("First page", "Second page", "")
     text = markdown(content)

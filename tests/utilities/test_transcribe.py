@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import array
-import shutil
 import subprocess
 import sys
 import wave
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import needs
 from tests.utilities.test_commands import LAUNCH
 
 LISTENS = """#!{python}
@@ -87,10 +87,7 @@ def test_what_cannot_be_transcribed_is_said_in_one_sentence(
     assert (went.returncode, went.stdout, went.stderr) == (status, "", sentence)
 
 
-@pytest.mark.skipif(
-    not (shutil.which("espeak-ng") and shutil.which("pocketsphinx_continuous")),
-    reason="there is no espeak-ng to speak, or no pocketsphinx to listen",
-)
+@needs("espeak-ng", "pocketsphinx_continuous", package="espeak-ng pocketsphinx pocketsphinx-en-us")
 def test_words_that_were_spoken_are_heard(tmp_path: Path) -> None:
     speech = "one two three four five"
     subprocess.run(["espeak-ng", "-v", "en-us", "-s", "130", "-w", str(tmp_path / "a.wav"), speech], check=True)

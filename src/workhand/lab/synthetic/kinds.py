@@ -161,7 +161,8 @@ TOOLS: dict[PlainKind, tuple[Tool, ...]] = {
         Tool("bash", "path", "listing", "command", "ls -l $(dirname {})"),
         Tool("bash", "path", "python", "command", "sed -n '1,240p' {}"),
         Tool("bash", "path", "java", "command", "cat {}"),
-        Tool("bash", "path", "matches", "command", "grep -rn TODO {}"),  # data, which a golden digest holds
+        # What agents search for most; it is text of made-up recordings, which a golden digest holds.
+        Tool("bash", "path", "matches", "command", "grep -rn TODO {}"),
         Tool("bash", "symbol", "matches", "command", "grep -rn {} src"),
         Tool("bash", "symbol", "tests", "command", "pytest -q -k {}"),
         Tool("bash", "symbol", "python", "command", "git log -L :{}:src --oneline"),
