@@ -1,11 +1,7 @@
-"""The command ``workhand``: its commands, and what its exit codes mean.
-
-Each command is imported when it is called, so that ``--help`` answers at once.
-"""
+"""The command ``workhand``: its commands, and what its exit codes mean."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import sys
@@ -14,6 +10,7 @@ from typing import NoReturn
 import click
 
 from workhand import errors
+from workhand.cli.lazy import LazyGroup
 
 COMMANDS = {
     "run": "work",
@@ -69,22 +66,13 @@ Exit codes: 0 done, 1 a fault of Workhand itself, 2 wrong usage, 3 something is 
 reached, 9 the model got stuck, 10 cancelled, 11 an MCP server failed, 130 paused with Ctrl-C."""
 
 
-class Commands(click.Group):
-    """The commands in the order in which people need them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"workhand.cli.commands.{COMMANDS[cmd_name]}")
-        command = getattr(module, f"{cmd_name}_command")
-        assert isinstance(command, click.Command)
-        return command
-
-
-@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    package="workhand.cli.commands",
+    modules=COMMANDS,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="workhand")
 def workhand() -> None:
     """An open general agent: give it a task, and it works until it hands over the result.
