@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from workhand import private
 from workhand.cli.settings import Settings
 from workhand.core import canonical
 from workhand.core.log import Log
@@ -37,12 +37,8 @@ def learn(settings: Settings, log: Log, *, since: int) -> None:
         known = {each.tool: each for each in learned(settings)}
         for tool, each in fresh.items():
             known[tool] = known[tool].plus(each) if tool in known else each
-        file = file_of(settings)
-        part = file.with_suffix(".part")
-        part.write_bytes(
-            canonical.encode([(each.tool, each.previews, each.opened) for _, each in sorted(known.items())])
-        )
-        os.replace(part, file)
+        content = canonical.encode([(each.tool, each.previews, each.opened) for _, each in sorted(known.items())])
+        private.write(file_of(settings), content)
 
 
 def file_of(settings: Settings) -> Path:
