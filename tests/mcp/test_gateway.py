@@ -6,14 +6,16 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import ByteReceiveStream
 
 from tests.mcp.real_server import PIXEL
 from workhand.errors import ConfigError, ServerFailed
@@ -194,6 +196,16 @@ async def test_a_server_that_ends_often_and_works_in_between_is_not_left_alone(h
             assert (await door.call("raw", "echo", {}, timeout_s=CALL_S)).ok
 
 
+async def test_last_words_that_arrive_after_the_end_are_told(real: Local, host: Host) -> None:
+    @asynccontextmanager
+    async def start(server: Local) -> AsyncIterator[Running]:
+        async with host.start(server) as running:
+            yield Overheard(running)
+
+    async with gateway((real,), replace(host, start=start)) as door:
+        assert (await failure(call(door, "crash"))).endswith("its last words were 'I fall, and my key is [hidden]'.")
+
+
 async def test_a_server_lives_on_past_the_time_limit_of_its_start(host: Host) -> None:
     async with gateway((RAW,), replace(host, limits=Limits(start_s=2.0))) as door:
         await door.call("raw", "echo", {}, timeout_s=CALL_S)
@@ -245,6 +257,36 @@ async def test_a_program_is_started_inside_something_else_with_its_variables_and
     async with gateway((real,), replace(host, start=start)) as door:
         variables = [await call(door, "variable", name=name) for name in ("INSIDE", "KEY", "ANTHROPIC_API_KEY")]
     assert [each.parts for each in variables] == [(Text("yes"),), (Text("sesame-street"),), (Text("unset"),)]
+
+
+class Late(ByteReceiveStream):
+    """What a program says on standard error, none of which arrives before the program's end is known."""
+
+    def __init__(self, running: Running) -> None:
+        self.said = running.stderr
+        self.over = anyio.Event()
+
+    async def receive(self, max_bytes: int = 65_536) -> bytes:
+        await self.over.wait()
+        return await self.said.receive(max_bytes)
+
+    async def aclose(self) -> None:
+        await self.said.aclose()
+
+
+class Overheard:
+    """A program that is heard late."""
+
+    def __init__(self, running: Running) -> None:
+        self.running = running
+        self.stderr = Late(running)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.running, name)
+
+    async def end(self) -> None:
+        await self.running.end()
+        self.stderr.over.set()
 
 
 @pytest.fixture

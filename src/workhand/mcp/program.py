@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mcp.shared.message import SessionMessage
 
 WORDS_BYTES_MAX = 4_096
+WORDS_GRACE_S = 1.0  # for what it said to arrive once it has ended; something that it started may hold the pipe open
 
 
 @dataclass(slots=True)
@@ -55,6 +56,7 @@ async def _conversation(
 
     heard, incoming = anyio.create_memory_object_stream["SessionMessage | Exception"](0)
     outgoing, said = anyio.create_memory_object_stream[SessionMessage](0)
+    overheard = anyio.Event()
 
     async def listen(stdout: ByteReceiveStream) -> None:
         lines = BufferedByteReceiveStream(stdout)
@@ -82,6 +84,7 @@ async def _conversation(
         with suppress(*CLOSED):
             async for chunk in stderr:
                 trace.words = (trace.words + chunk)[-WORDS_BYTES_MAX:]
+        overheard.set()
 
     async with anyio.create_task_group() as group:
         group.start_soon(listen, running.stdout)
@@ -94,6 +97,8 @@ async def _conversation(
             outgoing.close()
             with anyio.CancelScope(shield=True):  # each wait in it is bounded
                 await running.end()
+                with anyio.move_on_after(WORDS_GRACE_S):
+                    await overheard.wait()
             trace.exit_code = running.exit_code
             trace.fault = trace.fault or running.fault
             group.cancel_scope.cancel()
