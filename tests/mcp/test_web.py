@@ -45,8 +45,8 @@ async def test_a_server_on_the_web_answers_as_one_on_a_pipe_does(served: Remote,
         assert seen == [Progress(1, 2, "step 1"), Progress(2, 2, "step 2")]
         assert (await door.read("web", "notes://today")).parts == (Text("Buy milk.", "notes://today"),)
         assert (await door.call("web", "huge", {"characters": 5_000}, timeout_s=CALL_S)).parts == (Text("a" * 1_000),)
-        said = await failure(door.call("web", "hang", {"directory": str(tmp_path)}, timeout_s=0.5))
-        assert "did not answer the call of 'hang' within 0.5 s" in said
+        said = await failure(door.call("web", "hang", {"directory": str(tmp_path)}, timeout_s=3))
+        assert "did not answer the call of 'hang' within 3 s" in said
         await holds((tmp_path / "cancelled").exists)
 
 

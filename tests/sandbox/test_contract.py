@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import signal
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -19,6 +20,8 @@ from workhand.sandbox.probe import Kind
 pytestmark = pytest.mark.anyio
 
 LIMIT_S = 30.0
+GONE = """pid=$(cat "$1") || exit 2  # the process whose number is in a file
+for i in $(seq 500); do kill -0 $pid 2>/dev/null || exit 0; sleep 0.01; done; exit 1"""
 ROOM = 1 << 20
 
 
@@ -41,6 +44,16 @@ async def shell_until(sandbox: DaemonSandbox, command: str, end: bytes) -> bytes
             said += done.stdout
     assert done.exit_code is None
     return said
+
+
+async def written(sandbox: DaemonSandbox, path: str) -> None:
+    """Wait until there is something in a file."""
+    with anyio.fail_after(LIMIT_S):
+        while True:
+            with suppress(FileNotFoundError):
+                if await sandbox.read(path, bytes_max=1):
+                    return
+            await anyio.sleep(0.02)
 
 
 async def test_a_program_gives_both_streams_and_its_status(sandbox: DaemonSandbox) -> None:
@@ -74,10 +87,9 @@ async def test_a_command_that_cannot_be_one_is_an_error(sandbox: DaemonSandbox, 
 
 async def test_past_its_time_limit_the_whole_group_is_killed(sandbox: DaemonSandbox) -> None:
     script = "sleep 1000 & echo $! > child; wait"
-    done = await sandbox.execute(("sh", "-c", script), timeout_s=0.5, output_bytes_max=ROOM)
+    done = await sandbox.execute(("sh", "-c", script), timeout_s=3, output_bytes_max=ROOM)
     assert done.exit_code is None
-    check = "pid=$(cat child); for i in $(seq 500); do kill -0 $pid 2>/dev/null || exit 0; sleep 0.01; done; exit 1"
-    assert (await run(sandbox, "sh", "-c", check)).exit_code == 0
+    assert (await run(sandbox, "sh", "-c", GONE, "sh", "child")).exit_code == 0
 
 
 async def test_a_child_that_keeps_the_pipes_open_does_not_hold_the_answer(sandbox: DaemonSandbox) -> None:
@@ -104,10 +116,11 @@ async def test_output_is_shown_live_and_whole_characters_at_a_time(sandbox: Daem
 
 
 async def test_cancelling_an_execution_kills_it(sandbox: DaemonSandbox) -> None:
-    with anyio.move_on_after(0.5):
-        await run(sandbox, "sh", "-c", "echo $$ > pid; exec sleep 1000")
-    check = "pid=$(cat pid); for i in $(seq 500); do kill -0 $pid 2>/dev/null || exit 0; sleep 0.01; done; exit 1"
-    assert (await run(sandbox, "sh", "-c", check)).exit_code == 0
+    async with anyio.create_task_group() as group:
+        group.start_soon(run, sandbox, "sh", "-c", "echo $$ > pid; exec sleep 1000")
+        await written(sandbox, "pid")
+        group.cancel_scope.cancel()
+    assert (await run(sandbox, "sh", "-c", GONE, "sh", "pid")).exit_code == 0
 
 
 async def test_programs_run_side_by_side(sandbox: DaemonSandbox) -> None:
@@ -319,8 +332,10 @@ async def test_a_shell_command_is_shown_live(sandbox: DaemonSandbox) -> None:
 
 
 async def test_cancelling_a_shell_command_only_stops_waiting(sandbox: DaemonSandbox) -> None:
-    with anyio.move_on_after(0.5):
-        await shell(sandbox, "until [ -e go ]; do sleep 0.01; done; echo went on")
+    async with anyio.create_task_group() as group:
+        group.start_soon(shell, sandbox, "echo > begun; until [ -e go ]; do sleep 0.01; done; echo went on")
+        await written(sandbox, "begun")
+        group.cancel_scope.cancel()
     await sandbox.write("go", b"")
     assert (await sandbox.shell_view("main", wait_s=LIMIT_S, output_bytes_max=ROOM)).stdout == b"went on\n"
 

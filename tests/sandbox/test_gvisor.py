@@ -143,7 +143,7 @@ async def test_connections_come_out_at_the_door_and_back(tmp_path: Path) -> None
 async def test_a_key_interrupts_what_is_in_the_foreground_only(opener: Opener) -> None:
     sandbox = await opener("gvisor")
     await sandbox.shell_run("main", "sleep 1000 & echo $! > pid", timeout_s=LIMIT_S, output_bytes_max=ROOM)
-    await sandbox.shell_run("main", "sleep 1001", timeout_s=0.3, output_bytes_max=ROOM)
+    await sandbox.shell_run("main", "sleep 1001", timeout_s=1, output_bytes_max=ROOM)
     await sandbox.shell_input("main", "never run\x03")
     done = await sandbox.shell_view("main", wait_s=LIMIT_S, output_bytes_max=ROOM)
     assert done.exit_code == 128 + signal.SIGINT
@@ -294,7 +294,7 @@ async def test_nothing_is_left_when_opening_is_cancelled(delay_s: float, tmp_pat
 async def test_a_fork_bomb_is_held_and_the_machine_lives(opener: Opener) -> None:
     sandbox = await opener("gvisor", limits=SandboxLimits(processes=64))
     bomb = "f() { f | f & }; f; for i in $(seq 200); do sleep 1000 & done; sleep 1000"
-    done = await sandbox.execute(("bash", "-c", bomb), timeout_s=3, output_bytes_max=ROOM)
+    done = await sandbox.execute(("bash", "-c", bomb), timeout_s=8, output_bytes_max=ROOM)
     assert b"Resource temporarily unavailable" in done.stderr
     assert (await run(sandbox, "pkill sleep; echo alive")).stdout == b"alive\n"
 

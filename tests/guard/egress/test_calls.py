@@ -169,7 +169,7 @@ async def test_a_call_that_is_given_up_is_given_up_at_the_server(outside: World)
 
 async def test_a_call_ends_at_its_deadline_for_both_sides(outside: World) -> None:
     def within(channel: Any) -> Any:
-        turn = Turn(channel, timeout=0.5)
+        turn = Turn(channel, timeout=3)
         turn.hear()
         return turn.ends()[0], server.left.wait(WAIT_S)
 
