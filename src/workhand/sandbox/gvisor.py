@@ -64,7 +64,8 @@ if TYPE_CHECKING:
     Mount = dict[str, Any]
 
 READY_S = 30.0
-HOST_TASKS_FIRST, HOST_TASKS_EACH, HOST_TASKS_MAX = 256, 32, 8_192  # for the machine, a process inside, and all of them
+HOST_TASKS_MAX = 8_192  # threads of a machine on the host; gVisor ends where it cannot start one more
+HOST_TASKS_EACH = 32  # of a process inside, as a rule; all of a fork bomb's take the square of their number (64: 4,152)
 CHECKPOINT_S = 60.0
 IMAGE = "checkpoint.img"
 OPTIONS = ("--network=none", "--platform=ptrace")
@@ -96,7 +97,7 @@ async def open_gvisor(spec: MachineSpec, image: Path | None = None) -> DaemonSan
         slot = take_slot(state, preferred_number(spec.session, workspace.stat().st_uid))
         resources.callback(os.close, slot.fd)
         processes = min(spec.limits.processes, HOST_TASKS_MAX // HOST_TASKS_EACH)
-        tasks = replace(spec.limits, processes=HOST_TASKS_FIRST + HOST_TASKS_EACH * processes)
+        tasks = replace(spec.limits, processes=HOST_TASKS_MAX)
         groups, joins = limit.join_group(resources, state, slot, tasks)
         identity = await to_thread.run_sync(choose_identity, workspace, slot, spec)
         python = find_python(identity.uid, spec.root)
