@@ -114,6 +114,7 @@ async def test_an_address_goes_to_the_tab_that_was_opened_for_it(
     await browser.open(shared.site)
     async with taken(browser) as visit:
         page = await person.open(visit.url)
+        await page.locator("#tabs .tab").first.wait_for()  # all of them come at once
         before = await page.locator("#tabs .tab").count()
         await page.evaluate("url => { say({do: 'new'}); say({do: 'go', url}); }", f"{shared.site}form")
         await expect(page).to_have_title("Form · Workhand")
